@@ -1,0 +1,1 @@
+"""AWS: the data files of its catalog and the module that remakes them."""

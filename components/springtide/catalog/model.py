@@ -1,0 +1,136 @@
+"""The values that look-ups of the catalog return: frozen, provider-neutral, every figure with its unit in its name."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Capacity(StrEnum):
+    """How a machine is bought, in the words of the environment file; `RESERVED` was promised or paid for beforehand."""
+
+    ON_DEMAND = "on-demand"
+    SPOT = "spot"
+    RESERVED = "reserved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkCard:
+    """One network card of a machine type."""
+
+    index: int
+    max_interfaces: int
+    interface_types: tuple[str, ...]
+    """Kinds of interface the card takes, in the cloud's words: `interface`, `efa`, `efa-only`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineType:
+    """One machine type of one cloud, as the cloud's own API describes it."""
+
+    cloud: str
+    name: str
+    gpu: str
+    """Accelerator as users write it, such as `L4`; empty for a machine without one."""
+    gpus: int
+    """Whole accelerators; 0 where the machine has none or a fraction of one."""
+    gpu_memory_mib: int
+    """Memory of one accelerator, or of the fraction; 0 without an accelerator."""
+    vcpus: int
+    memory_mib: int
+    local_disk_gb: int
+    """Local NVMe altogether, in decimal GB as the cloud counts it; 0 without."""
+    architecture: str
+    """`x86_64` or `arm64`."""
+    network_cards: tuple[NetworkCard, ...]
+    efa_max: int
+    """Most EFA interfaces at once. Not the number of cards: they differ on p6-b300. 0 without EFA."""
+    usage_classes: tuple[str, ...]
+    """Ways to buy it, in the cloud's words: `on-demand`, `spot`, `capacity-block`."""
+    unusable: str
+    """Why no pool can use this machine type; empty when one can."""
+
+    @property
+    def memory_gib(self) -> float:
+        """Main memory in GiB."""
+        return self.memory_mib / 1024
+
+    @property
+    def bare_metal(self) -> bool:
+        """Whether the machine comes without a hypervisor; it takes many minutes to boot."""
+        return "metal" in self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accelerator:
+    """One kind of accelerator that a cloud offers."""
+
+    name: str
+    memory_mib: int
+    """Memory of one whole accelerator, as the cloud states it."""
+    counts: tuple[int, ...]
+    """How many a usable machine may have, ascending: what `gpus_per_node` may be. Empty when none is usable."""
+    machine_types: tuple[str, ...]
+    """Usable machine types with it, ascending by accelerators, vCPUs and name."""
+    unusable: str
+    """Why no pool can use it; empty when one can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """A dated list price with its source. What has no source has no `Price`: absent, never zero."""
+
+    usd_per_hour: float
+    capacity: Capacity
+    date: str
+    """ISO date of the price list."""
+    source: str
+    """Where the figure can be looked up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePrice:
+    """A dated list price of something that is not a machine."""
+
+    item: str
+    usd: float
+    per: str
+    """What the figure is for: `hour`, `GiB-month`, `month`."""
+    date: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """One zone of a region, by the id that means the same place in every account."""
+
+    id: str
+    refused: str
+    """Why a cluster cannot use it; empty when it can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeImage:
+    """A pinned operating-system image for the nodes of one Kubernetes version."""
+
+    os: str
+    release: str
+    """What the cloud's node-group API takes as the release version."""
+    kubernetes: str
+    gpu: bool
+    """Whether the accelerator's driver and device plugin are inside."""
+    architectures: tuple[str, ...]
+    date: str
+    """ISO date of the pin."""
+    source: str
+    """How the pin is known, and what about it is unverified."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KubernetesVersion:
+    """A Kubernetes version that the cloud's managed service has offered."""
+
+    version: str
+    standard_support_ends: str
+    """ISO date; after it the version costs more or is upgraded."""
+    extended_support_ends: str
+    """ISO date after which the cloud upgrades the cluster by itself."""
+    source: str

@@ -1,0 +1,85 @@
+"""A bucket that is private, encrypted, versioned and tidied, under a name that says whose it is."""
+
+import pulumi
+import pulumi_aws as aws
+
+from springtide.clouds import StorageParts
+from springtide.clouds.aws.roles import document
+from springtide.component import after, child_of
+from springtide.environment import EnvironmentRef
+from springtide.spec import StorageSpec
+
+ABORT_UPLOADS_AFTER_DAYS = 7
+
+
+def bucket(name: str, spec: StorageSpec, place: EnvironmentRef, parent: pulumi.Resource) -> StorageParts:
+    """An S3 bucket.
+
+    The name is ours and known in a preview, so that access rules can be read by a reviewer; the account id makes it
+    unique in the world.
+    """
+    inside = child_of(parent)
+    bucket_name = f"springtide-{place['name']}-{name}-{place['account']}"
+    arn = f"arn:aws:s3:::{bucket_name}"
+    made = aws.s3.Bucket(name, bucket=bucket_name, opts=inside)
+    private = aws.s3.BucketPublicAccessBlock(
+        name,
+        bucket=made.bucket,
+        block_public_acls=True,
+        block_public_policy=True,
+        ignore_public_acls=True,
+        restrict_public_buckets=True,
+        opts=inside,
+    )
+    owned = aws.s3.BucketOwnershipControls(
+        name, bucket=made.bucket, rule={"object_ownership": "BucketOwnerEnforced"}, opts=inside
+    )
+    encrypted = aws.s3.BucketServerSideEncryptionConfiguration(
+        name,
+        bucket=made.bucket,
+        rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+        opts=inside,
+    )
+    versioned = aws.s3.BucketVersioning(
+        name, bucket=made.bucket, versioning_configuration={"status": "Enabled"}, opts=inside
+    )
+    aws.s3.BucketLifecycleConfiguration(
+        name,
+        bucket=made.bucket,
+        rules=[_abandoned_uploads(), *([] if spec.expire_days is None else [_superseded(spec.expire_days)])],
+        opts=child_of(parent, depends_on=[versioned]),
+    )
+    guarded = aws.s3.BucketPolicy(
+        name, bucket=made.bucket, policy=_only_encrypted_connections(arn), opts=child_of(parent, depends_on=[private])
+    )
+    whole = (made, private, owned, encrypted, versioned, guarded)
+    return StorageParts(url=f"s3://{bucket_name}", resource=after(arn, *whole))
+
+
+def _abandoned_uploads() -> aws.s3.BucketLifecycleConfigurationRuleArgsDict:
+    return {
+        "id": "abandoned-uploads",
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "abort_incomplete_multipart_upload": {"days_after_initiation": ABORT_UPLOADS_AFTER_DAYS},
+    }
+
+
+def _superseded(days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgsDict:
+    return {
+        "id": "superseded-versions",
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "noncurrent_version_expiration": {"noncurrent_days": days},
+    }
+
+
+def _only_encrypted_connections(arn: str) -> str:
+    return document({
+        "Sid": "OnlyEncryptedConnections",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [arn, f"{arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    })

@@ -1,0 +1,103 @@
+"""A Kubernetes cluster: the control plane, its add-ons, and the few CPU nodes they run on."""
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from typing_extensions import NotRequired, TypedDict
+
+from springtide import clouds
+from springtide.component import after, checked, child_of, intent
+from springtide.environment import EnvironmentRef
+from springtide.k8s.namespace import namespace
+from springtide.network import NetworkRef
+from springtide.spec import ClusterSpec
+
+NAMESPACE = "springtide"
+
+
+class ClusterArgs(TypedDict):
+    """Arguments of `Cluster`."""
+
+    environment: EnvironmentRef
+    """Environment it is built in; take it from `Environment.ref`."""
+    network: NetworkRef
+    """Network its nodes live in; take it from `Network.ref`."""
+    version: str
+    """Kubernetes minor version in quotes, such as "1.35"."""
+    access: list[str]
+    """Address ranges that may reach the Kubernetes API over the internet: who deploys, who administers."""
+    system_machine_types: NotRequired[list[str]]
+    """Machine types of the CPU nodes that run the cluster's own add-ons. Default m7i.large."""
+    system_nodes: NotRequired[int]
+    """CPU nodes kept for the add-ons, at least 1. Default 2: one may go away."""
+    log_retention_days: NotRequired[int]
+    """Days that the control plane's logs are kept. Default 30."""
+
+
+class ClusterRef(TypedDict):
+    """Cluster that something runs in; take it from `Cluster.ref`."""
+
+    environment: EnvironmentRef
+    """Environment of the cluster."""
+    zones: list[str]
+    """Zone ids its nodes may live in."""
+    version: str
+    """Kubernetes minor version."""
+    name: pulumi.Input[str]
+    """The cluster's name in the cloud."""
+    node_role: pulumi.Input[str]
+    """Identity that the cluster's machines have."""
+    private_subnets: dict[str, pulumi.Input[str]]
+    """Subnet for machines of each zone, by zone id."""
+    namespace: pulumi.Input[str]
+    """Kubernetes namespace that workloads run in."""
+
+
+class Cluster(pulumi.ComponentResource):
+    """A Kubernetes cluster that workloads can be deployed to.
+
+    Attributes:
+        ref: What other components need to know of it.
+        inside: Options for components that deploy into it: they use the cluster's own provider.
+    """
+
+    name: pulumi.Output[str]
+    """The cluster's name in the cloud."""
+    endpoint: pulumi.Output[str]
+    """Address of the Kubernetes API."""
+    kubeconfig: pulumi.Output[str]
+    """Configuration for kubectl; it asks the cloud for a token at each use and holds none."""
+
+    def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        spec = checked(ClusterSpec, args, f"Cluster {name}", wiring=["environment", "network"])
+        place, network = args["environment"], args["network"]
+        said = intent(spec, cloud=place["cloud"], region=place["region"])
+        super().__init__("springtide:index:Cluster", name, said, opts)
+        made = clouds.load(place["cloud"]).cluster(name, spec, place, network, self)
+        provider = kubernetes.Provider(
+            name,
+            kubeconfig=made.kubeconfig,
+            enable_server_side_apply=True,
+            opts=child_of(self, depends_on=made.ready),
+        )
+        space = kubernetes.core.v1.Namespace(
+            NAMESPACE, **namespace(NAMESPACE), opts=child_of(self, provider=provider, deleted_with=made.control_plane)
+        )
+        self.ref = ClusterRef(
+            environment=place,
+            zones=network["zones"],
+            version=spec.version,
+            name=made.name,
+            node_role=made.node_role,
+            private_subnets=network["private_subnets"],
+            namespace=after(NAMESPACE, space),
+        )
+        self.inside = pulumi.ResourceOptions(providers=[*_providers(opts), provider])
+        self.name, self.endpoint, self.kubeconfig = made.name, made.endpoint, made.kubeconfig
+        self.register_outputs(said | {"name": made.name, "endpoint": made.endpoint})
+
+
+def _providers(opts: pulumi.ResourceOptions | None) -> list[pulumi.ProviderResource]:
+    given = None if opts is None else opts.providers
+    return list(given.values()) if isinstance(given, Mapping) else list(given or ())

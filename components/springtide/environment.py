@@ -1,0 +1,57 @@
+"""The account, the place and the limits that everything of one environment lives in."""
+
+import pulumi
+from typing_extensions import NotRequired, TypedDict
+
+from springtide import clouds
+from springtide.component import checked, child_of, intent
+from springtide.spec import EnvironmentSpec
+
+
+class EnvironmentArgs(TypedDict):
+    """Arguments of `Environment`."""
+
+    cloud: str
+    """Cloud to build in: a folder of `springtide.clouds`, such as aws."""
+    account: str
+    """Account id that everything must end up in; the provider refuses any other."""
+    region: str
+    """Region of the cloud, such as us-east-1."""
+    budget_usd_per_hour: NotRequired[float]
+    """Most that all GPU pools together may cost at their ceiling, in USD per hour at on-demand list prices."""
+    exempt: NotRequired[list[str]]
+    """Named exceptions from policies, each `<rule>:<resource>`."""
+
+
+class EnvironmentRef(TypedDict):
+    """Where a component builds; take it from `Environment.ref`."""
+
+    name: str
+    """Name of the environment; names of cloud resources begin with it."""
+    cloud: str
+    """Cloud to build in."""
+    account: str
+    """Account id."""
+    region: str
+    """Region of the cloud."""
+
+
+class Environment(pulumi.ComponentResource):
+    """A guard around one account and one region.
+
+    Attributes:
+        ref: What other components need to know of it.
+        inside: Options for components that build in it: they use the guarded provider.
+    """
+
+    cloud: pulumi.Output[str]
+    """Cloud it builds in."""
+
+    def __init__(self, name: str, args: EnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        spec = checked(EnvironmentSpec, args, f"Environment {name}")
+        super().__init__("springtide:index:Environment", name, intent(spec), opts)
+        provider = clouds.load(spec.cloud).provider(name, spec, child_of(self))
+        self.ref = EnvironmentRef(name=name, cloud=spec.cloud, account=spec.account, region=spec.region)
+        self.inside = pulumi.ResourceOptions(providers=[provider])
+        self.cloud = pulumi.Output.from_input(spec.cloud)
+        self.register_outputs(intent(spec))

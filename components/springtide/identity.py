@@ -1,0 +1,70 @@
+"""Who a workload is to the cloud: a ServiceAccount with just the rights its storage needs."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from typing_extensions import NotRequired, TypedDict
+
+from springtide import clouds
+from springtide.cluster import ClusterRef
+from springtide.component import child_of
+from springtide.k8s.identity import service_account
+from springtide.storage import StorageRef
+
+
+class GrantArgs(TypedDict):
+    """A right on a part of some storage."""
+
+    storage: StorageRef
+    """Storage it is about; take it from `Storage.ref`."""
+    prefix: str
+    """Part of the storage, without slashes at its ends: jobs/gpt."""
+    write: NotRequired[bool]
+    """Whether objects may be made, replaced and removed. Default: read only."""
+
+
+class WorkloadIdentityArgs(TypedDict):
+    """Arguments of `WorkloadIdentity`."""
+
+    cluster: ClusterRef
+    """Cluster the workload runs in; take it from `Cluster.ref`."""
+    grants: list[GrantArgs]
+    """What it may use; nothing else is allowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A right on a part of some storage, as a cloud's rules see it."""
+
+    resource: pulumi.Input[str]
+    prefix: str
+    write: bool
+
+
+class WorkloadIdentity(pulumi.ComponentResource):
+    """A Kubernetes ServiceAccount and the cloud identity behind it."""
+
+    service_account: pulumi.Output[str]
+    """Name of the ServiceAccount; pods that use it are made after its rights are."""
+
+    def __init__(self, name: str, args: WorkloadIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        cluster = args["cluster"]
+        place = cluster["environment"]
+        said = {
+            "cloud": place["cloud"],
+            "grants": [{"prefix": g["prefix"], "write": g.get("write", False)} for g in args["grants"]],
+        }
+        super().__init__("springtide:index:WorkloadIdentity", name, said, opts)
+        grants = [
+            Grant(resource=g["storage"]["resource"], prefix=g["prefix"], write=g.get("write", False))
+            for g in args["grants"]
+        ]
+        made = clouds.load(place["cloud"]).identity(name, name, grants, cluster, self)
+        account = kubernetes.core.v1.ServiceAccount(
+            name,
+            **service_account(name, cluster["namespace"], made.annotations),
+            opts=child_of(self, depends_on=list(made.ready)),
+        )
+        self.service_account = account.urn.apply(lambda _urn: name)
+        self.register_outputs(said)

@@ -1,0 +1,117 @@
+"""A training run as an Indexed Job: one pod a node, whose index is its rank, found by name through a headless Service."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from springtide.k8s import Manifest
+from springtide.k8s.pod import container, environment, pod_spec, resources
+from springtide_workloads import contract
+from springtide_workloads.contract import Env, ExitCode, TrainingContract
+
+HOPELESS = (ExitCode.CONFIG, ExitCode.NO_PROGRESS)
+"""Endings that another try would only repeat."""
+BACKOFF_LIMIT = 3
+"""Tries that a run may spend on other failures. Pods lost to a disruption are replaced and not counted."""
+GIB_PER_GPU = 16
+SCRATCH_GIB = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run of a job, with everything decided."""
+
+    name: str
+    """`<job>-<run>`: name of the Job and of its Service."""
+    job: str
+    image: str
+    contract: TrainingContract
+    namespace: Any
+    account: Any
+    selector: Any
+
+
+def rendezvous_host(name: str) -> str:
+    """Host name of rank 0's pod: an Indexed Job names its pods' hosts, a headless Service resolves them."""
+    return f"{name}-0.{name}"
+
+
+def headless_service(name: str, namespace: Any) -> Manifest:
+    """A Service that gives each pod of a run a name, also before it is ready: the rendezvous is how it gets ready."""
+    return {
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "clusterIP": "None",
+            "publishNotReadyAddresses": True,
+            "selector": {"batch.kubernetes.io/job-name": name},
+            "ports": [{"name": "rendezvous", "port": contract.RENDEZVOUS_PORT}],
+        },
+    }
+
+
+def indexed_job(run: Run) -> Manifest:
+    """The Job of a run.
+
+    It has no TTL: Pulumi owns it, and would train again after its own refresh. Pulumi does not wait for it either; a run
+    takes as long as it takes.
+    """
+    labels = {"app.kubernetes.io/name": run.job, "app.kubernetes.io/component": "training"}
+    return {
+        "metadata": {
+            "name": run.name,
+            "namespace": run.namespace,
+            "labels": labels,
+            "annotations": {"pulumi.com/skipAwait": "true"},
+        },
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": run.contract.nodes,
+            "parallelism": run.contract.nodes,
+            "backoffLimit": BACKOFF_LIMIT,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": _failure_policy(),
+            "template": {"metadata": {"labels": labels}, "spec": _pod(run)},
+        },
+    }
+
+
+def _failure_policy() -> Manifest:
+    return {
+        "rules": [
+            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+            {
+                "action": "FailJob",
+                "onExitCodes": {
+                    "containerName": "trainer",
+                    "operator": "In",
+                    "values": sorted(int(code) for code in HOPELESS),
+                },
+            },
+        ]
+    }
+
+
+def _pod(run: Run) -> Manifest:
+    gpus = run.contract.procs_per_node
+    memory_gib = GIB_PER_GPU * gpus
+    rank = {"name": Env.NODE_RANK.value, "valueFrom": {"fieldRef": {"fieldPath": contract.RANK_FIELD}}}
+    trainer = container(
+        "trainer",
+        run.image,
+        contract.TRAIN_COMMAND,
+        [*environment(run.contract.to_env()), rank],
+        ports=[{"name": "metrics", "containerPort": contract.METRICS_PORT}],
+        resources=resources(gpus, memory_gib=memory_gib, scratch_gib=SCRATCH_GIB),
+    )
+    return {
+        **pod_spec(
+            account=run.account,
+            selector=run.selector,
+            grace_seconds=run.contract.grace_seconds,
+            shm_gib=memory_gib // 2,
+            scratch_gib=SCRATCH_GIB,
+            container=trainer,
+            gpu=True,
+        ),
+        "restartPolicy": "Never",
+        "subdomain": run.name,
+    }

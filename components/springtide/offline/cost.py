@@ -1,0 +1,144 @@
+"""What a plan costs as a band: floor, now, ceiling, on-demand and spot apart, and what it costs while nothing runs.
+
+Every figure is a list price of the catalog with its date and source. What has no price there is named, never guessed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from springtide import catalog
+from springtide.catalog import Capacity, Price
+from springtide.offline.idle import Amount, IdleItem, idle_items, left_out, total
+from springtide.offline.plan import Plan
+from springtide.offline.views import JobView, PoolView, ServiceView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nodes:
+    """How many nodes a pool has: always at least, for what this plan starts, and at most."""
+
+    floor: int
+    now: int
+    ceiling: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """What the nodes cost. No node costs nothing, whatever its price.
+
+    Floor and now are at the pool's first machine type, which is tried first; the ceiling is at its dearest.
+    """
+
+    floor: Amount
+    now: Amount
+    ceiling: Amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolCost:
+    """One pool's bands, by how its machines are bought."""
+
+    pool: PoolView
+    nodes: Nodes
+    bands: dict[Capacity, Band]
+    """On-demand always, as the bound that no spot price passes; the others where the pool may buy so."""
+    unpriced: tuple[str, ...]
+    """`<machine type> <capacity>` without a price in the catalog."""
+    prices: tuple[Price, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What an environment costs."""
+
+    pools: tuple[PoolCost, ...]
+    idle: tuple[IdleItem, ...]
+    """What is paid for while no GPU node runs."""
+    unpriced: tuple[str, ...]
+    """What the figures leave out, in words."""
+
+    @property
+    def capacities(self) -> tuple[Capacity, ...]:
+        """The columns that a table of the pools needs."""
+        return tuple(item for item in Capacity if any(item in cost.bands for cost in self.pools))
+
+    @property
+    def idle_total(self) -> Amount:
+        """The idle floor."""
+        return total(item.amount for item in self.idle)
+
+    def pools_total(self, capacity: Capacity, point: str) -> Amount:
+        """All pools that may buy `capacity`, at `point` (`floor`, `now` or `ceiling`) of their bands."""
+        return total(getattr(cost.bands[capacity], point) for cost in self.pools if capacity in cost.bands)
+
+    @property
+    def provenance(self) -> tuple[str, ...]:
+        """Date and source of every figure, newest first, each once."""
+        dated = {(item.date, item.source) for cost in self.pools for item in cost.prices}
+        dated |= {(item.date, item.source) for item in self.idle if item.amount.complete}
+        return tuple(f"{date}: {source}" for date, source in sorted(dated, reverse=True))
+
+
+def estimate(plan: Plan) -> Cost:
+    """Price a plan from the catalog."""
+    jobs, services = plan.jobs(), plan.services()
+    pools = tuple(_pool_cost(pool, nodes_of(pool, jobs, services)) for pool in plan.pools())
+    idle = tuple(idle_items(plan))
+    missing = [f"{cost.pool.name}: {name}" for cost in pools for name in cost.unpriced]
+    missing += [item.what for item in idle if not item.amount.complete]
+    return Cost(pools=pools, idle=idle, unpriced=(*missing, *left_out(plan)))
+
+
+def nodes_of(pool: PoolView, jobs: Iterable[JobView], services: Iterable[ServiceView]) -> Nodes:
+    """How many nodes of `pool` the started jobs and the services' minimum replicas need, within its bounds."""
+    pods = [
+        job.gpus_per_node for job in jobs if job.pool == pool.name and job.run is not None for _ in range(job.nodes)
+    ]
+    pods += [item.gpus for item in services if item.pool == pool.name for _ in range(item.min_replicas)]
+    needed = nodes_for(pods, pool.gpus_per_node)
+    now = min(max(needed, pool.min_nodes), pool.max_nodes)
+    return Nodes(floor=pool.min_nodes, now=now, ceiling=pool.max_nodes)
+
+
+def nodes_for(pods: Iterable[int], gpus_per_node: int) -> int:
+    """Nodes that hold pods with these GPU requests: the largest first, each on the first node with room."""
+    free: list[int] = []
+    for wanted in sorted(pods, reverse=True):
+        index = next((index for index, room in enumerate(free) if room >= wanted), None)
+        if index is None:
+            free.append(gpus_per_node - wanted)
+        else:
+            free[index] -= wanted
+    return len(free)
+
+
+def _pool_cost(pool: PoolView, nodes: Nodes) -> PoolCost:
+    bought = [Capacity.ON_DEMAND, *(Capacity(name) for name in pool.capacity if name != Capacity.ON_DEMAND)]
+    found = {
+        capacity: {name: catalog.price(pool.cloud, pool.region, name, capacity) for name in pool.machine_types}
+        for capacity in bought
+    }
+    return PoolCost(
+        pool=pool,
+        nodes=nodes,
+        bands={capacity: _band(nodes, tuple(prices.values())) for capacity, prices in found.items()},
+        unpriced=tuple(
+            f"{name} {capacity}"
+            for capacity, prices in found.items()
+            for name, price in prices.items()
+            if price is None
+        ),
+        prices=tuple(price for prices in found.values() for price in prices.values() if price is not None),
+    )
+
+
+def _band(nodes: Nodes, prices: Sequence[Price | None]) -> Band:
+    first = _amount(prices[:1])
+    dearest = _amount(prices)
+    return Band(floor=first.times(nodes.floor), now=first.times(nodes.now), ceiling=dearest.times(nodes.ceiling))
+
+
+def _amount(prices: Sequence[Price | None]) -> Amount:
+    """The dearest known price, complete where all are known."""
+    known = [price.usd_per_hour for price in prices if price is not None]
+    return Amount(usd=max(known, default=0.0), complete=len(known) == len(prices) > 0)

@@ -1,0 +1,248 @@
+"""What every rendering of a plan says: the same words and figures in the terminal, on the page and in the comment."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from springtide.offline.cost import Cost, estimate
+from springtide.offline.diff import ABSENT, Comparison
+from springtide.offline.idle import Amount
+from springtide.offline.paths import steps
+from springtide.offline.plan import Plan, Resource
+from springtide.offline.replacement import Action
+from springtide.offline.views import ControllersView, JobView, PoolView, ServiceView
+from springtide.spec import Finding, Outcome, Severity
+
+LONGEST_VALUE = 120
+"""Characters of a value that are shown before the rest is cut."""
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What a plan is compared with."""
+
+    ref: str
+    """The git reference that was asked for."""
+    comparison: Comparison | None = None
+    """None where the base cannot be planned; `note` says why."""
+    cost: Cost | None = None
+    """The base's cost; None where there is no such environment, or no plan of it."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A plan with what it costs and what it changes."""
+
+    plan: Plan
+    cost: Cost
+    base: Base | None = None
+
+    @classmethod
+    def of(cls, plan: Plan, base: Base | None = None) -> "Report":
+        """Price a plan and join it with its comparison."""
+        return cls(plan=plan, cost=estimate(plan), base=base)
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """What changes against the base, where that is known."""
+        return None if self.base is None else self.base.comparison
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """One job or service in words."""
+
+    kind: str
+    name: str
+    runs_on: str
+    what: str
+    waits_for: tuple[str, ...]
+    """What must happen before it runs; empty when it would run as soon as this plan is applied."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingGroup:
+    """Findings that mean the same for whoever reads them."""
+
+    title: str
+    findings: tuple[Finding, ...]
+    stops: bool
+
+
+def printable(text: object) -> str:
+    """Text without control, invisible and direction-changing characters: names in a plan are untrusted."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", str(text))
+
+
+def usd(amount: Amount, digits: int = 2) -> str:
+    """A figure in USD per hour, saying where it is a minimum or not known at all."""
+    if amount.complete:
+        return f"{amount.usd:,.{digits}f}"
+    return f"≥ {amount.usd:,.{digits}f}" if amount.usd else "not priced"
+
+
+def shown(value: object) -> str:
+    """A value as a reader sees it: JSON, placeholders named by what they stand for, secrets hidden, cut when long."""
+    if value is ABSENT:
+        return "(absent)"
+    if isinstance(value, Mapping) and "$secret" in value:
+        return "(secret)"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = printable(re.sub(r"«[^»]*::([^:»#]+)#/?([^»]*)»", r"«\1.\2»", text))
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+
+
+def count_of(number: int, noun: str) -> str:
+    """`1 pool`, `2 pools`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def made(plan: Plan) -> tuple[Resource, ...]:
+    """What the cloud and the cluster will hold: no components, no providers, nothing that is only read."""
+    return tuple(
+        item for item in plan.resources if item.custom and item.id is None and not item.type.startswith("pulumi:")
+    )
+
+
+def short_type(resource_type: str) -> str:
+    """`nodeGroup` of `aws:eks/nodeGroup:NodeGroup`, `Job` of `kubernetes:batch/v1:Job`."""
+    package, middle, last = (*resource_type.split(":"), "", "")[:3]
+    return f"{package} {middle.partition('/')[0]} {last}".strip() if package == "aws" else last
+
+
+def type_counts(resources: Iterable[Resource]) -> str:
+    """`3 Subnet, 1 Vpc`: the most frequent first."""
+    counts = Counter(item.type.rpartition(":")[2] for item in resources)
+    ranked = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    return ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in ranked)
+
+
+def bounds(*points: object) -> str:
+    """Floor, now and ceiling on one line."""
+    return " / ".join(str(point) for point in points)
+
+
+def workloads(plan: Plan) -> tuple[Workload, ...]:
+    """Every job and service, with what it waits for."""
+    pools = {pool.name: pool for pool in plan.pools()}
+    jobs = {job.name: job for job in plan.jobs()}
+    wakes = any(item.wake_nodes for item in ControllersView.among(plan.resources))
+    asleep = {name for name, pool in pools.items() if pool.min_nodes == 0 and not wakes}
+    return (
+        *(_job(job, pools.get(job.pool), asleep) for job in jobs.values()),
+        *(_service(service, jobs, asleep) for service in plan.services()),
+    )
+
+
+def finding_groups(plan: Plan) -> tuple[FindingGroup, ...]:
+    """What asks for attention, the worst first; passed checks and those that do not apply are left out."""
+    asking = [item for item in plan.findings if item.outcome in (Outcome.FAIL, Outcome.CANNOT_TELL)]
+    errors = [item for item in asking if item.stops]
+    unsure = [item for item in asking if item.outcome is Outcome.CANNOT_TELL and not item.stops]
+    warnings = [item for item in asking if item not in errors and item not in unsure]
+    groups = (("Stops the plan", errors, True), ("Warnings", warnings, False), ("Cannot tell", unsure, False))
+    return tuple(
+        FindingGroup(title=title, findings=tuple(_ordered(items)), stops=stops)
+        for title, items, stops in groups
+        if items
+    )
+
+
+def place_of(finding: Finding) -> str:
+    """Where a finding's value is: `stacks/Pulumi.dev.yaml:12 pools.train.gpu`, or a resource and its property."""
+    owner = " ".join((short_type(type_in(finding.urn)), finding.urn.rpartition("::")[2])) if finding.urn else ""
+    path = ".".join(steps(finding.path))
+    return printable(" ".join(part for part in (finding.where, owner, path) if part))
+
+
+def type_in(urn: str) -> str:
+    """The resource's own type token within its URN."""
+    parts = urn.split("::")
+    return parts[2].rpartition("$")[2] if len(parts) > 2 else ""  # noqa: PLR2004  stack, project, types
+
+
+def verdict(report: Report) -> str:
+    """The plan in one sentence."""
+    plan, groups = report.plan, {group.title: len(group.findings) for group in finding_groups(report.plan)}
+    name = printable(plan.environment.get("name", "?"))
+    warned = count_of(groups.get("Warnings", 0), "warning")
+    if stopping := groups.get("Stops the plan"):
+        return f"{name} is stopped by {count_of(stopping, 'finding')}; {warned}."
+    return f"{name} can be deployed: {count_of(len(made(plan)), 'resource')}, {warned}."
+
+
+def change_summary(comparison: Comparison) -> str:
+    """`2 created, 1 replaced, 40 unchanged`; what may be dangerous first."""
+    words = {
+        Action.REPLACE: "replaced", Action.UPDATE_OR_REPLACE: "updated or replaced (not known which)",
+        Action.DELETE: "deleted", Action.UPDATE: "updated", Action.CREATE: "created", Action.KEEP: "held as they are",
+    }  # fmt: skip
+    counted = [(len(comparison.of(action)), word) for action, word in words.items()]
+    parts = [f"{count} {word}" for count, word in counted if count] or ["nothing changes"]
+    return ", ".join([*parts, f"{comparison.unchanged} unchanged"])
+
+
+def headline_figures(report: Report) -> tuple[tuple[str, Amount, Amount, Amount], ...]:
+    """Rows of the cost summary: label, floor, now and ceiling in USD per hour."""
+    idle = report.cost.idle_total
+    pools = (
+        (
+            f"GPU pools, {capacity.value}",
+            *(report.cost.pools_total(capacity, point) for point in ("floor", "now", "ceiling")),
+        )
+        for capacity in report.cost.capacities
+    )
+    return (("Idle floor", idle, idle, idle), *pools)  # type: ignore[arg-type]  # three amounts, unpacked
+
+
+def _ordered(findings: Iterable[Finding]) -> list[Finding]:
+    severe = {Severity.ERROR: 0, Severity.WARNING: 1}
+    return sorted(
+        findings, key=lambda item: (severe[item.severity], item.source, item.rule, item.where, item.urn, item.path)
+    )
+
+
+def _job(job: JobView, pool: PoolView | None, asleep: set[str]) -> Workload:
+    waits = []
+    if job.run is None:
+        waits.append(f"a run: set jobs.{job.name}.run")
+    if job.image is None:
+        waits.append("an image: set images.digest")
+    waits += _node(job.pool, asleep)
+    gpu = "GPU" if pool is None else pool.gpu
+    run = "not started" if job.run is None else f"run {job.run}"
+    return Workload(
+        kind="job", name=job.name, waits_for=tuple(waits),
+        runs_on=f"{job.pool}: {count_of(job.nodes, 'node')} × {job.gpus_per_node} {gpu}",
+        what=f"{job.recipe}, {run}",
+    )  # fmt: skip
+
+
+def _service(service: ServiceView, jobs: Mapping[str, JobView], asleep: set[str]) -> Workload:
+    waits = []
+    source = jobs.get(service.model.get("job", ""))
+    if source is not None and (source.run is None or source.image is None):
+        waits.append(f"a model: what job {source.name} exports")
+    if service.image is None:
+        waits.append("an image: set images.digest")
+    waits += _node(service.pool, asleep)
+    model = f"job {service.model['job']}" if "job" in service.model else service.model.get("url", "?")
+    return Workload(
+        kind="service", name=service.name, waits_for=tuple(waits),
+        runs_on="system nodes, CPU" if service.pool is None else f"{service.pool}: {service.gpus} GPU each",
+        what=f"model of {model}, {service.min_replicas} to {service.max_replicas} replicas",
+    )  # fmt: skip
+
+
+def _node(pool: str | None, asleep: set[str]) -> list[str]:
+    return [f"a node: {pool} sleeps at zero and nothing wakes it"] if pool in asleep else []
+
+
+def resource_label(change: Any) -> str:
+    """A resource in a list of changes: its type and its name."""
+    return printable(f"{short_type(change.type)} {change.name}")

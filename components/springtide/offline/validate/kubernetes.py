@@ -1,0 +1,132 @@
+"""Kubernetes objects against the JSON schemas of the cluster's own version, with unknown members refused.
+
+The schemas come with kubernetes-validate; its own `validate` reads 1.5 MB anew for each object and stops at the
+first mistake, so only its files are used here and read once.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, reduce
+from typing import Any
+
+import jsonschema
+from kubernetes_validate.utils import all_versions, schema_contents
+from referencing import Registry
+from referencing import Resource as Schema
+
+from springtide.offline.paths import WHOLE, child, covers
+from springtide.offline.plan import Resource
+from springtide.offline.validate.words import cannot_tell, closest_first, finding, nearest, spoken
+from springtide.spec import Finding
+
+_CLUSTERS = ("springtide:index:Cluster", "aws:eks/cluster:Cluster", "gcp:container/cluster:Cluster")
+"""Types whose `version` says what the API server understands; the first that a plan holds decides."""
+_NOT_OBJECTS = ("helm.sh/", "yaml/", "kustomize/")
+"""Modules of the provider that are not kinds of the Kubernetes API."""
+_GROUP = re.compile(r"^([^./]*)(?:\.[^/]*)?/")
+_PREFIX = "/api/"
+
+
+def is_object(token: str) -> bool:
+    """Whether a resource type stands for one object of the Kubernetes API."""
+    package, _, rest = token.partition(":")
+    return package == "kubernetes" and not rest.startswith(_NOT_OBJECTS)
+
+
+def version(resources: Sequence[Resource]) -> tuple[str, tuple[Finding, ...]]:
+    """The Kubernetes version to check against, as `1.35`, and a finding when it is not the cluster's own."""
+    clusters = [resource for kind in _CLUSTERS for resource in resources if resource.type == kind]
+    named = next((item for item in clusters if isinstance(item.inputs.get("version"), str)), None)
+    known = _versions()
+    if named is None:
+        return known[-1], ()
+    wanted = _minor(named.inputs["version"])
+    found = max((item for item in known if _number(item) <= _number(wanted)), key=_number, default=known[0])
+    if found == wanted:
+        return found, ()
+    message = f"there are no schemas of Kubernetes {wanted} here: objects are checked against {found}"
+    return found, (cannot_tell(named, "k8s/version", "/version", message, "update the package kubernetes-validate"),)
+
+
+def check(resource: Resource, minor: str) -> Iterator[Finding]:
+    """Findings about one object; a kind without a schema is a cannot-tell."""
+    manifest = _manifest(resource)
+    validator = _validator(minor, manifest["apiVersion"], manifest["kind"])
+    if validator is None:
+        told = f"no schema is known for {manifest['kind']} of {manifest['apiVersion']}: only a cluster can check it"
+        yield cannot_tell(resource, "k8s/unknown-kind", "", told)
+        return
+    partial = resource.type.endswith("Patch")
+    for error in validator.iter_errors(manifest):
+        if not (partial and error.validator == "required"):
+            yield from _findings(resource, error)
+
+
+def has_schema(resource: Resource, minor: str) -> bool:
+    """Whether `check` can say anything about the resource."""
+    manifest = _manifest(resource)
+    return _validator(minor, manifest["apiVersion"], manifest["kind"]) is not None
+
+
+def _manifest(resource: Resource) -> dict[str, Any]:
+    """The object with the `apiVersion` and `kind` that its type token means, where the inputs leave them out."""
+    _, module, kind = resource.type.split(":")
+    return {"apiVersion": module.removeprefix("core/"), "kind": kind.removesuffix("Patch"), **resource.inputs}
+
+
+def _findings(resource: Resource, error: jsonschema.ValidationError) -> Iterator[Finding]:
+    """One finding for each mistake; unknown members of one object come as one error."""
+    at = reduce(child, error.absolute_path, WHOLE)
+    if _beside(resource, at):
+        return
+    if error.validator != "additionalProperties":
+        message = f"`{spoken(at)}`: {error.message}" if at else error.message
+        yield finding(resource, "k8s/schema", at, message, value=_brief(error.instance), fix="see the object's API reference")
+        return
+    known = sorted(error.schema.get("properties", ()))
+    for name in sorted(set(error.instance) - set(known)):
+        near = nearest(name, known)
+        message = f"{f'`{spoken(at)}`' if at else resource.name} has no member `{name}`" + (f"; did you mean `{near}`?" if near else "")
+        fix = f"rename `{name}` to `{near}`" if near else f"remove `{name}`"
+        few = closest_first(name, known)
+        yield finding(resource, "k8s/schema", child(at, name), message, value=name, allowed=few, fix=fix)
+
+
+def _beside(resource: Resource, path: str) -> bool:
+    """Whether the path lies at or below a value that only the cloud knows, or that is secret."""
+    return any(covers(hidden, path) for hidden in resource.unknown + resource.secret)
+
+
+def _brief(value: Any) -> Any:
+    return value if not isinstance(value, dict | list) else None
+
+
+@cache
+def _versions() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_minor(item) for item in all_versions()))
+
+
+def _minor(text: str) -> str:
+    return ".".join(text.removeprefix("v").split(".")[:2])
+
+
+def _number(minor: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in minor.split(".") if part.isdigit())
+
+
+@cache
+def _validator(minor: str, api_version: str, kind: str) -> Any:
+    """A validator of one kind; None when the version has no such kind."""
+    folder = f"kubernetes-json-schema/v{minor}.0-local-strict"
+    try:
+        schema = schema_contents(f"{folder}/{kind.lower()}-{_GROUP.sub(r'\1-', api_version)}.json", minor)
+    except FileNotFoundError:
+        return None
+    registry: Registry[Any] = Schema.from_contents(schema) @ _definitions(minor)
+    return jsonschema.Draft202012Validator(schema, registry=registry)
+
+
+@cache
+def _definitions(minor: str) -> "Registry[Any]":
+    contents = schema_contents(f"kubernetes-json-schema/v{minor}.0-local-strict/_definitions.json", minor)
+    return Schema.from_contents(contents) @ Registry()

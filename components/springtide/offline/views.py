@@ -1,0 +1,172 @@
+"""Typed views on a plan's components: the intent that cost, comparison, pictures and the local environment read.
+
+Components register their parsed arguments as inputs, so a view needs nothing but the plan's JSON.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, ClassVar, Protocol, Self
+
+WAKING_CHARTS = frozenset({"karpenter", "cluster-autoscaler"})
+"""Controllers that start a node for a pod which finds none."""
+
+
+class Registered(Protocol):
+    """The part of a plan's resource that a view reads."""
+
+    @property
+    def urn(self) -> str:
+        """Its unique name in the stack."""
+
+    @property
+    def type(self) -> str:
+        """Its type token."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the program."""
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Its inputs under their camelCase names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One component's arguments under their Python names."""
+
+    TYPE: ClassVar[str]
+    urn: str
+    name: str
+
+    @classmethod
+    def among(cls, resources: Iterable[Registered]) -> tuple[Self, ...]:
+        """The views of this kind among a plan's resources, in the plan's order."""
+        return tuple(cls.of(item.urn, item.name, item.inputs) for item in resources if item.type == cls.TYPE)
+
+    @classmethod
+    def of(cls, urn: str, name: str, inputs: Mapping[str, Any]) -> Self:
+        """The view on a component's inputs; an input with a default may be absent, as null inputs always are.
+
+        Raises:
+            ValueError: an input without a default is missing, so the plan comes from another version of Springtide.
+        """
+        keys = {field.name: _camel_case(field.name) for field in fields(cls) if field.name not in ("urn", "name")}
+        required = [field.name for field in fields(cls) if field.name in keys and field.default is MISSING]
+        missing = sorted(keys[name] for name in required if keys[name] not in inputs)
+        if missing:
+            message = f"{urn} has no {', '.join(missing)}: the plan was made by another version of springtide"
+            raise ValueError(message)
+        return cls(urn=urn, name=name, **{name: _frozen(inputs[key]) for name, key in keys.items() if key in inputs})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkView(View):
+    """A network: `zones` are zone ids, `nat` says how many gateways lead out (`one` or `per-zone`)."""
+
+    TYPE: ClassVar[str] = "springtide:index:Network"
+    cloud: str
+    region: str
+    cidr: str
+    zones: tuple[str, ...]
+    nat: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterView(View):
+    """A control plane; `access` lists the address ranges that reach its API, or says `private`."""
+
+    TYPE: ClassVar[str] = "springtide:index:Cluster"
+    cloud: str
+    region: str
+    version: str
+    access: tuple[str, ...] | str
+    system_machine_types: tuple[str, ...]
+    system_nodes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolView(View):
+    """Identical GPU nodes that scale together; `machine_types` come cheapest first, `capacity` in order of trial."""
+
+    TYPE: ClassVar[str] = "springtide:index:GpuPool"
+    cloud: str
+    region: str
+    gpu: str
+    gpus_per_node: int
+    machine_types: tuple[str, ...]
+    capacity: tuple[str, ...]
+    min_nodes: int
+    max_nodes: int
+    purpose: str
+    disk_gib: int
+    zones: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageView(View):
+    """A place for checkpoints, models and data; `expire_days` is None where nothing expires."""
+
+    TYPE: ClassVar[str] = "springtide:index:Storage"
+    cloud: str
+    region: str
+    kind: str
+    expire_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView(View):
+    """A training job; without `run` it is defined and not started, without `image` it has nothing to run."""
+
+    TYPE: ClassVar[str] = "springtide:index:TrainingJob"
+    pool: str
+    nodes: int
+    gpus_per_node: int
+    recipe: str
+    checkpoints: str
+    notice_seconds: int
+    grace_seconds: int
+    save_deadline_seconds: int
+    run: str | None = None
+    image: str | None = None
+    data: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceView(View):
+    """A model server; `pool` is None where it runs on CPU, `model` holds `job` or `url`."""
+
+    TYPE: ClassVar[str] = "springtide:index:ModelService"
+    gpus: int
+    model: Mapping[str, str]
+    min_replicas: int
+    max_replicas: int
+    expose: Any
+    propagation_seconds: int
+    drain_seconds: int
+    grace_seconds: int
+    pool: str | None = None
+    scale_on: Any = None
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllersView(View):
+    """What the environment installs in its cluster."""
+
+    TYPE: ClassVar[str] = "springtide:index:Controllers"
+    charts: tuple[str, ...]
+
+    @property
+    def wake_nodes(self) -> bool:
+        """Whether one of them starts a node of a pool that sleeps at zero."""
+        return bool(WAKING_CHARTS.intersection(self.charts))
+
+
+def _camel_case(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(part.capitalize() for part in tail)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,90 @@
+"""An elastic pool of identical GPU nodes that sleeps at zero when idle."""
+
+import pulumi
+from typing_extensions import NotRequired, TypedDict
+
+from springtide import clouds, selection
+from springtide.cluster import ClusterRef
+from springtide.component import checked, intent, refused, tell
+from springtide.spec import Finding, PoolSpec, warn
+
+
+class GpuPoolArgs(TypedDict):
+    """Arguments of `GpuPool`."""
+
+    cluster: ClusterRef
+    """Cluster the nodes join; take it from `Cluster.ref`."""
+    gpu: str
+    """Accelerator of every node, a name of `springtide catalog`, such as L4."""
+    max_nodes: int
+    """Upper bound on nodes, and so on what the pool can cost."""
+    gpus_per_node: NotRequired[int]
+    """Accelerators in each node. Default 1."""
+    min_nodes: NotRequired[int]
+    """Nodes kept warm. Default 0: the pool sleeps when nothing runs."""
+    capacity: NotRequired[list[str]]
+    """How machines are bought, in the order tried: spot, on-demand, reserved. Default [on-demand]."""
+    machine_types: NotRequired[list[str]]
+    """Machine types to use instead of the catalog's own choice, which is every fitting one, cheapest first."""
+    purpose: NotRequired[str]
+    """What runs here: `training` (never disturbed while busy), `serving`, or `general` (default)."""
+    disk_gib: NotRequired[int]
+    """Disk of each node for images and scratch files, in GiB. Default 200."""
+
+
+class PoolRef(TypedDict):
+    """Pool that a workload runs on; take it from `GpuPool.ref`."""
+
+    name: str
+    """Name of the pool."""
+    gpus_per_node: int
+    """Accelerators in each node."""
+    capacity: list[str]
+    """How its machines are bought; decides how much notice a pod gets."""
+    min_nodes: int
+    """Nodes kept warm."""
+    max_nodes: int
+    """Upper bound on nodes."""
+    selector: pulumi.Input[dict[str, str]]
+    """Node labels that a pod must select to land here."""
+
+
+class GpuPool(pulumi.ComponentResource):
+    """GPU nodes for workloads that select them.
+
+    Attributes:
+        ref: What workloads need to know of it.
+    """
+
+    selector: pulumi.Output[dict[str, str]]
+    """Node labels that a pod must select to land here."""
+
+    def __init__(self, name: str, args: GpuPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        spec = checked(PoolSpec, args, f"GpuPool {name}", wiring=["cluster"])
+        cluster = args["cluster"]
+        place = cluster["environment"]
+        choice = selection.choose(spec, place["cloud"], place["region"], cluster["zones"])
+        refused([*choice.findings, *clouds.pool_findings(place["cloud"], spec)], f"GpuPool {name}")
+        said = intent(spec, cloud=place["cloud"], region=place["region"], zones=choice.zones)
+        said["machineTypes"] = [machine.name for machine in choice.machine_types]
+        super().__init__("springtide:index:GpuPool", name, said, opts)
+        tell(_never_wakes(name, spec, place["cloud"]))
+        made = clouds.load(place["cloud"]).gpu_pool(name, spec, choice, cluster, self)
+        self.selector = made.selector
+        self.ref = PoolRef(
+            name=name,
+            gpus_per_node=spec.gpus_per_node,
+            capacity=list(spec.capacity),
+            min_nodes=spec.min_nodes,
+            max_nodes=spec.max_nodes,
+            selector=made.selector,
+        )
+        self.register_outputs(said | {"selector": made.selector})
+
+
+def _never_wakes(name: str, spec: PoolSpec, cloud: str) -> list[Finding]:
+    if spec.min_nodes > 0 or isinstance(clouds.load(cloud), clouds.SupportsWaking):
+        return []
+    message = f"nothing wakes pool {name} from zero in this version: a pod that asks for it stays pending."
+    fix = "set min_nodes to what runs now, and back to 0 when it is done, until Karpenter is in the plan"
+    return [warn("clouds/wake", f"/pools/{name}/min_nodes", 0, message, fix)]

@@ -1,0 +1,96 @@
+"""What an environment file may say: its sections, one class each. Rules between sections are in `relations`."""
+
+from dataclasses import field
+
+from springtide.spec import (
+    DEFAULT_CIDR,
+    DEFAULT_NAT,
+    ClusterSpec,
+    Finding,
+    JobSpec,
+    PoolSpec,
+    ServiceSpec,
+    StorageSpec,
+    spec,
+)
+
+DEFAULT_ZONES = 2
+
+@spec
+class NetworkSection:
+    """A network in a file: its zones are the environment's."""
+
+    cidr: str = DEFAULT_CIDR
+    nat: str = DEFAULT_NAT
+
+
+@spec
+class JobSection(JobSpec):
+    """A job in a file."""
+
+    pool: str
+    """Name of the pool it runs on."""
+    checkpoints: str
+    """Name of the storage for checkpoints, events and the exported model."""
+
+
+@spec
+class ServiceSection(ServiceSpec):
+    """A service in a file."""
+
+    pool: str | None = None
+    """Name of the pool it runs on. Default: the system nodes, and the CPU."""
+
+
+@spec
+class ImagesSection:
+    """The project's own image, once for the environment. Without a digest no workload starts; the plan says what waits."""
+
+    digest: str
+    """Digest that a push printed: "sha256:…"."""
+    registry: str | None = None
+    """Registry and path before the image's name. Default: the account's own registry."""
+
+
+@spec
+class PoliciesSection:
+    """Limits that the policies hold the environment to."""
+
+    budget_usd_per_hour: float | None = None
+    """Most that all GPU pools together may cost at their ceiling, in USD per hour at on-demand list prices."""
+    exempt: tuple[str, ...] = ()
+    """Named exceptions from policies, each `<rule>:<resource>`."""
+
+
+@spec
+class EnvironmentFile:
+    """An environment: one file, one stack."""
+
+    cloud: str
+    """Cloud to build in."""
+    account: str
+    """Account id, in quotes; the provider refuses any other."""
+    region: str
+    """Region of the cloud, such as us-east-1."""
+    zones: int | tuple[str, ...] = DEFAULT_ZONES
+    """How many zones to span, or a list of zone ids (use1-az1). A number takes the first that clusters may use."""
+    network: NetworkSection = NetworkSection()
+    """The private network."""
+    cluster: ClusterSpec
+    """The Kubernetes cluster."""
+    storage: dict[str, StorageSpec] = field(default_factory=dict)
+    """Places for checkpoints, models and data, by name."""
+    pools: dict[str, PoolSpec] = field(default_factory=dict)
+    """GPU pools, by name."""
+    jobs: dict[str, JobSection] = field(default_factory=dict)
+    """Training jobs, by name."""
+    services: dict[str, ServiceSection] = field(default_factory=dict)
+    """Model services, by name."""
+    images: ImagesSection | None = None
+    """The project's own image."""
+    policies: PoliciesSection = PoliciesSection()
+    """Limits that the policies hold the environment to."""
+
+    def findings(self) -> list[Finding]:
+        """Nothing: what can be wrong needs the catalog and the clouds, which `relations` asks."""
+        return []

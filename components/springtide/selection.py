@@ -1,0 +1,87 @@
+"""Which machine types and zones a pool can have: the catalog's answer to what a spec asks for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from springtide import catalog
+from springtide.catalog import MachineType
+from springtide.spec import Finding, PoolSpec, Source, refuse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The machine types of a pool, cheapest first, and the zones that offer all of them, or what is in the way."""
+
+    machine_types: tuple[MachineType, ...] = ()
+    zones: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def choose(spec: PoolSpec, cloud: str, region: str, zones: Sequence[str]) -> Choice:
+    """Match a pool with the catalog.
+
+    Args:
+        spec: What the pool asks for.
+        cloud: The cloud whose catalog is asked.
+        region: Region that must offer the machine types.
+        zones: Zone ids that the network spans; the pool uses those of them that offer at least one of its types.
+    """
+    found = _asked_for(spec, cloud) if spec.machine_types else _fitting(spec, cloud, region)
+    if found.findings:
+        return found
+    offered = {zone for machine in found.machine_types for zone in catalog.offered(machine, region)}
+    usable = tuple(zone for zone in zones if zone in offered)
+    if not usable:
+        return Choice(findings=(_nowhere(spec, region, zones, sorted(offered)),))
+    here = tuple(machine for machine in found.machine_types if set(catalog.offered(machine, region)) & set(usable))
+    return Choice(machine_types=here, zones=usable)
+
+
+def _fitting(spec: PoolSpec, cloud: str, region: str) -> Choice:
+    known = [item.name for item in catalog.accelerators(cloud) if not item.unusable]
+    if spec.gpu not in known:
+        near = get_close_matches(spec.gpu, known, n=1, cutoff=0.5) or [
+            name for name in known if name.lower() == spec.gpu.lower()
+        ]
+        fix = f"did you mean {near[0]}?" if near else f"use a name of `springtide catalog` on {cloud}"
+        message = f"{spec.gpu!r} is no accelerator of {cloud}."
+        return _refused("catalog/gpu", "/gpu", spec.gpu, message, fix, known)
+    fitting = catalog.candidates(cloud, spec.gpu, spec.gpus_per_node, region)
+    if fitting:
+        return Choice(machine_types=fitting)
+    everywhere = [item for item in catalog.machine_types(cloud) if item.gpu == spec.gpu and not item.unusable]
+    counts = sorted({item.gpus for item in everywhere if catalog.offered(item, region)})
+    if not counts:
+        where = sorted({name for item in everywhere for name in catalog.regions_of(item)})
+        message = f"no machine with {spec.gpu} is offered in {region}."
+        return _refused("catalog/region", "/gpu", spec.gpu, message, f"use another region or gpu; {spec.gpu} is in", where)
+    message = f"no machine in {region} has {spec.gpus_per_node} × {spec.gpu}."
+    return _refused("catalog/gpus-per-node", "/gpus_per_node", spec.gpus_per_node, message, "use a count on offer", counts)
+
+
+def _asked_for(spec: PoolSpec, cloud: str) -> Choice:
+    machines, findings = [], []
+    for i, name in enumerate(spec.machine_types):
+        machine = catalog.machine_type(cloud, name)
+        if machine is None or machine.unusable:
+            known = [item.name for item in catalog.machine_types(cloud) if item.gpu == spec.gpu and not item.unusable]
+            message = f"{name!r} is no machine type that the catalog knows with {spec.gpu}."
+            findings += _refused("catalog/machine-type", f"/machine_types/{i}", name, message, "use one of", known).findings
+        elif (machine.gpu, machine.gpus) != (spec.gpu, spec.gpus_per_node):
+            message = f"{name} has {machine.gpus} × {machine.gpu}, the pool says {spec.gpus_per_node} × {spec.gpu}."
+            fix = "change the machine type, or gpu and gpus_per_node"
+            findings += _refused("catalog/machine-type", f"/machine_types/{i}", name, message, fix, ()).findings
+        else:
+            machines.append(machine)
+    return Choice(machine_types=tuple(machines), findings=tuple(findings))
+
+
+def _nowhere(spec: PoolSpec, region: str, zones: Sequence[str], offered: Sequence[str]) -> Finding:
+    message = f"none of the network's zones ({', '.join(zones)}) offers a machine with {spec.gpus_per_node} × {spec.gpu}."
+    fix = "add a zone that does to `zones`" if offered else f"no zone of {region} does: use another gpu or region"
+    return refuse("catalog/zone", "/gpu", spec.gpu, message, fix, allowed=offered, source=Source.CATALOG)
+
+
+def _refused(rule: str, path: str, value: object, message: str, fix: str, allowed: Sequence[object]) -> Choice:  # noqa: PLR0913, PLR0917
+    return Choice(findings=(refuse(rule, path, value, message, fix, allowed=allowed, source=Source.CATALOG),))

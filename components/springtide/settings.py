@@ -1,0 +1,169 @@
+"""The one place where configuration is read: an environment file in, the arguments of its components out."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pulumi
+import yaml
+from pulumi.runtime import config as pulumi_config
+
+from springtide import clouds, relations
+from springtide.cluster import ClusterArgs
+from springtide.component import ArgumentsError
+from springtide.environment import EnvironmentArgs
+from springtide.lines import located
+from springtide.network import NetworkArgs
+from springtide.parse import read
+from springtide.pool import GpuPoolArgs
+from springtide.sections import EnvironmentFile, JobSection, ServiceSection
+from springtide.service import ModelServiceArgs
+from springtide.spec import SpecError
+from springtide.storage import StorageArgs
+from springtide.training import TrainingJobArgs
+
+IMAGE = "springtide-workloads"
+"""Name of the project's own image in a registry; it holds the trainer and the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """An environment, ready to be built. Arguments lack only the references between components."""
+
+    name: str
+    file: EnvironmentFile
+
+    @property
+    def environment(self) -> EnvironmentArgs:
+        """Arguments of `Environment`."""
+        policies = {key: value for key, value in asdict(self.file.policies).items() if value is not None}
+        place = {"cloud": self.file.cloud, "account": self.file.account, "region": self.file.region}
+        return cast("EnvironmentArgs", _plain(place | policies))
+
+    @property
+    def network(self) -> NetworkArgs:
+        """Arguments of `Network`."""
+        zones = relations.zone_ids(self.file)
+        return cast("NetworkArgs", {**_given(self.file.network), "zones": list(zones)})
+
+    @property
+    def cluster(self) -> ClusterArgs:
+        """Arguments of `Cluster`."""
+        return cast("ClusterArgs", _given(self.file.cluster))
+
+    @property
+    def charts(self) -> list[str]:
+        """Charts that this environment uses and its cloud does not bring."""
+        return list(clouds.load(self.file.cloud).charts)
+
+    @property
+    def storage(self) -> dict[str, StorageArgs]:
+        """Arguments of each `Storage`."""
+        return {name: cast("StorageArgs", _given(item)) for name, item in self.file.storage.items()}
+
+    @property
+    def pools(self) -> dict[str, GpuPoolArgs]:
+        """Arguments of each `GpuPool`."""
+        return {name: cast("GpuPoolArgs", _given(item)) for name, item in self.file.pools.items()}
+
+    @property
+    def jobs(self) -> dict[str, JobSection]:
+        """Each job as the file has it; `job` makes arguments of it."""
+        return self.file.jobs
+
+    @property
+    def services(self) -> dict[str, ServiceSection]:
+        """Each service as the file has it; `service` makes arguments of it."""
+        return self.file.services
+
+    def job(self, section: JobSection) -> TrainingJobArgs:
+        """Arguments of a `TrainingJob`."""
+        return cast("TrainingJobArgs", self._with_image(_given(section, without=("pool", "checkpoints"))))
+
+    def service(self, section: ServiceSection) -> ModelServiceArgs:
+        """Arguments of a `ModelService`."""
+        return cast("ModelServiceArgs", self._with_image(_given(section, without=("pool", "model"))))
+
+    def _with_image(self, args: dict[str, Any]) -> dict[str, Any]:
+        images = self.file.images
+        if images is None or "image" in args:
+            return args
+        registry = images.registry
+        if registry is None:
+            registry = clouds.load(self.file.cloud).registry(self.file.account, self.file.region)
+        return {**args, "image": f"{registry}/{IMAGE}@{images.digest}"}
+
+
+def load() -> Settings:
+    """The settings of the stack that is running.
+
+    Raises:
+        pulumi.RunError: the environment file has mistakes; the message holds all of them, with their lines.
+    """
+    project, name = pulumi.get_project(), pulumi.get_stack()
+    try:
+        return parse(name, configuration(project))
+    except SpecError as error:
+        file = environment_path(Path(pulumi.get_root_directory()), name)
+        raise ArgumentsError(_with_lines(error, file, project)) from error
+
+
+def parse(name: str, config: Mapping[str, Any]) -> Settings:
+    """Settings from the values of an environment file.
+
+    Raises:
+        SpecError: every mistake at once.
+    """
+    file, mistakes = read(EnvironmentFile, dict(config))
+    if file is not None:
+        mistakes += relations.findings(name, file)
+    if file is None or mistakes:
+        raise SpecError(mistakes, f"environment {name}")
+    return Settings(name, file)
+
+
+def configuration(project: str) -> dict[str, Any]:
+    """The project's values as the engine gives them: scalars are strings, everything else is JSON."""
+    given = {**pulumi_config.get_config_env(), **pulumi_config.CONFIG.get()}
+    own = {key.removeprefix(f"{project}:"): value for key, value in given.items() if key.startswith(f"{project}:")}
+    return {key: _decoded(value) for key, value in own.items()}
+
+
+def environment_path(root: Path, name: str) -> Path:
+    """Where the project in `root` keeps the file of environment `name`, as Pulumi.yaml says."""
+    project = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))
+    return root / project.get("stackConfigDir", ".") / f"Pulumi.{name}.yaml"
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of an environment file, for editors."""
+    from springtide.schema import environment_schema  # noqa: PLC0415  asks for docstrings, which reads source files
+
+    return environment_schema()
+
+
+def _decoded(value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith(("{", "[")):
+        return value
+    return json.loads(value)
+
+
+def _with_lines(error: SpecError, file: Path, project: str) -> SpecError:
+    if not file.is_file():
+        return error
+    shown = f"{file.parent.name}/{file.name}"
+    findings = located(error.findings, file.read_text(encoding="utf-8"), shown, project)
+    return SpecError(findings, shown)
+
+
+def _given(section: Any, without: Sequence[str] = ()) -> dict[str, Any]:
+    """A section's values as a component's arguments: lists for tuples, and nothing where nothing was said."""
+    return {key: _plain(value) for key, value in asdict(section).items() if value is not None and key not in without}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items() if item is not None}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

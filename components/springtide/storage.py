@@ -1,0 +1,50 @@
+"""A place for checkpoints, models and data that outlives every machine."""
+
+import pulumi
+from typing_extensions import NotRequired, TypedDict
+
+from springtide import clouds
+from springtide.component import checked, intent
+from springtide.environment import EnvironmentRef
+from springtide.spec import StorageSpec
+
+
+class StorageArgs(TypedDict):
+    """Arguments of `Storage`."""
+
+    environment: EnvironmentRef
+    """Environment it is built in; take it from `Environment.ref`."""
+    kind: str
+    """What it is: `bucket`, an object store."""
+    expire_days: NotRequired[int]
+    """Days after which superseded versions of an object are removed. Default: they are kept."""
+
+
+class StorageRef(TypedDict):
+    """Storage that a workload reads and writes; take it from `Storage.ref`."""
+
+    url: str
+    """Address under which workloads see it, such as s3://bucket; the name is ours, so it is known before it exists."""
+    resource: pulumi.Input[str]
+    """Name under which the cloud's access rules know it, such as an ARN."""
+
+
+class Storage(pulumi.ComponentResource):
+    """Encrypted, private, versioned storage.
+
+    Attributes:
+        ref: What other components need to know of it.
+    """
+
+    url: pulumi.Output[str]
+    """Address under which workloads see it."""
+
+    def __init__(self, name: str, args: StorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        spec = checked(StorageSpec, args, f"Storage {name}", wiring=["environment"])
+        place = args["environment"]
+        said = intent(spec, cloud=place["cloud"], region=place["region"])
+        super().__init__("springtide:index:Storage", name, said, opts)
+        made = clouds.load(place["cloud"]).bucket(name, spec, place, self)
+        self.url = pulumi.Output.from_input(made.url)
+        self.ref = StorageRef(url=made.url, resource=made.resource)
+        self.register_outputs(said | {"url": made.url})

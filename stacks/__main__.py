@@ -1,0 +1,59 @@
+"""One environment: settings in, components out, exports. Which cloud it is, only the file knows."""
+
+import pulumi
+
+from springtide import (
+    Cluster,
+    Controllers,
+    Environment,
+    GpuPool,
+    ModelService,
+    Network,
+    Storage,
+    TrainingJob,
+    settings,
+)
+
+env = settings.load()
+
+environment = Environment(env.name, env.environment)
+inside = environment.inside
+
+network = Network("network", {**env.network, "environment": environment.ref}, inside)
+cluster = Cluster("cluster", {**env.cluster, "environment": environment.ref, "network": network.ref}, inside)
+controllers = Controllers("controllers", {"cluster": cluster.ref, "charts": env.charts}, cluster.inside)
+
+storage = {name: Storage(name, {**args, "environment": environment.ref}, inside) for name, args in env.storage.items()}
+pools = {name: GpuPool(name, {**args, "cluster": cluster.ref}, inside) for name, args in env.pools.items()}
+
+jobs = {
+    name: TrainingJob(
+        name,
+        {
+            **env.job(job),
+            "cluster": cluster.ref,
+            "pool": pools[job.pool].ref,
+            "checkpoints": storage[job.checkpoints].ref,
+        },
+        cluster.inside,
+    )
+    for name, job in env.jobs.items()
+}
+services = {
+    name: ModelService(
+        name,
+        {
+            **env.service(service),
+            "cluster": cluster.ref,
+            "model": {"job": jobs[service.model.job].ref},
+            **({} if service.pool is None else {"pool": pools[service.pool].ref}),
+        },
+        cluster.inside,
+    )
+    for name, service in env.services.items()
+}
+
+pulumi.export("cluster", cluster.name)
+pulumi.export("kubeconfig", cluster.kubeconfig)
+pulumi.export("storage", {name: item.url for name, item in storage.items()})
+pulumi.export("services", {name: item.endpoint for name, item in services.items()})

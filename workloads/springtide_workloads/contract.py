@@ -1,0 +1,334 @@
+"""What a Springtide container and the component that runs it agree on: names, ports, paths, exit codes. Stdlib only.
+
+The component side builds a `TrainingContract` or `ServingContract` and writes its `to_env()` into the pod; the
+container side reads the same value back with `from_env(os.environ)`. Nobody else spells these names.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from enum import IntEnum, StrEnum
+from typing import Any, ClassVar, Final, Self
+
+VERSION: Final = 1
+
+HTTP_PORT: Final = 8000
+METRICS_PORT: Final = 9464
+RENDEZVOUS_PORT: Final = 29500
+LIVE_PATH: Final = "/health/live"
+READY_PATH: Final = "/health/ready"
+METRICS_PATH: Final = "/metrics"
+COMPLETIONS_PATH: Final = "/v1/completions"
+SHM_PATH: Final = "/dev/shm"  # noqa: S108  the kernel's name for shared memory, not a temporary file
+SCRATCH_DIR: Final = "/scratch"
+"""Where components mount node-local disk, unless they say otherwise."""
+
+RANK_FIELD: Final = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
+"""Field reference that a pod's `PET_NODE_RANK` comes from; rank is the one value a component cannot write itself."""
+
+TRAIN_COMMAND: Final = ("python", "-m", "springtide_workloads.train")
+SERVE_COMMAND: Final = ("python", "-m", "springtide_workloads.serve")
+
+NO_PROGRESS_RESTARTS: Final = 3
+"""Restarts in place without a new checkpoint after which a run gives up with `ExitCode.NO_PROGRESS`."""
+
+RECIPE: Final = r"[a-z][a-z0-9_]*(:[a-z][a-z0-9_]*=[^,=\s]+(,[a-z][a-z0-9_]*=[^,=\s]+)*)?"
+"""Pattern of a recipe, `name[:key=value,...]`."""
+
+
+class Env(StrEnum):
+    """Environment variables of a container. `PET_*` and `TORCH_*` are the elastic agent's own and never renamed."""
+
+    RUN = "SPRINGTIDE_RUN"
+    RECIPE = "SPRINGTIDE_RECIPE"
+    ARTIFACTS_URL = "SPRINGTIDE_ARTIFACTS_URL"
+    DATA_URL = "SPRINGTIDE_DATA_URL"
+    MODEL_URL = "SPRINGTIDE_MODEL_URL"
+    SCRATCH_DIR = "SPRINGTIDE_SCRATCH_DIR"
+    DEVICE = "SPRINGTIDE_DEVICE"
+    GRACE_SECONDS = "SPRINGTIDE_GRACE_SECONDS"
+    NOTICE_SECONDS = "SPRINGTIDE_NOTICE_SECONDS"
+    SAVE_DEADLINE_SECONDS = "SPRINGTIDE_SAVE_DEADLINE_SECONDS"
+    PROPAGATION_SECONDS = "SPRINGTIDE_PROPAGATION_SECONDS"
+    DRAIN_SECONDS = "SPRINGTIDE_DRAIN_SECONDS"
+    HTTP_PORT = "SPRINGTIDE_HTTP_PORT"
+    METRICS_PORT = "SPRINGTIDE_METRICS_PORT"
+    NODES = "PET_NNODES"
+    PROCS_PER_NODE = "PET_NPROC_PER_NODE"
+    NODE_RANK = "PET_NODE_RANK"
+    MASTER_ADDR = "PET_MASTER_ADDR"
+    MASTER_PORT = "PET_MASTER_PORT"
+    SHUTDOWN_SECONDS = "TORCH_ELASTIC_SHUTDOWN_TIMEOUT"
+
+
+class Device(StrEnum):
+    """What a container computes on. Stated, never guessed: a GPU node without its driver must not train on the CPU."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class ExitCode(IntEnum):
+    """How a container's first process ends. A run that was told to stop never ends with `DONE`."""
+
+    DONE = 0
+    BUG = 1
+    CONFIG = 2
+    INTERRUPTED = 75
+    NO_PROGRESS = 76
+    STORAGE = 77
+
+
+SEVERITY: Final = (
+    ExitCode.DONE,
+    ExitCode.INTERRUPTED,
+    ExitCode.NO_PROGRESS,
+    ExitCode.STORAGE,
+    ExitCode.CONFIG,
+    ExitCode.BUG,
+)
+"""Exit codes from mildest to most severe: of several processes, the most severe one speaks for the container."""
+
+
+class Metric(StrEnum):
+    """Prometheus names; autoscaling rules, alerts and dashboards are generated from them."""
+
+    IN_FLIGHT = "springtide_requests_in_flight"
+    """Gauge: requests being computed now."""
+    QUEUED = "springtide_requests_queued"
+    """Gauge: requests accepted and waiting for their turn."""
+    REQUESTS = "springtide_requests_total"
+    """Counter by `code`: answers given."""
+    REQUEST_SECONDS = "springtide_request_seconds"
+    """Histogram: from a request's last byte to the first byte of its answer."""
+    TOKENS = "springtide_tokens_total"
+    """Counter by `kind` (prompt, completion)."""
+    READY = "springtide_ready"
+    """Gauge: 1 while the readiness probe passes, else 0."""
+
+
+class Event(StrEnum):
+    """Kinds of lines in a run's `events.jsonl`."""
+
+    STARTED = "started"
+    RESTORED = "restored"
+    EVALUATED = "evaluated"
+    SAVED = "saved"
+    REJECTED = "rejected"
+    """A checkpoint failed its digests and was set aside."""
+    RESTARTED = "restarted"
+    INTERRUPTED = "interrupted"
+    EXPORTED = "exported"
+    FAILED = "failed"
+
+
+class Layout:
+    """Where things lie below a run's artifacts URL."""
+
+    CHECKPOINTS: ClassVar = "checkpoints"
+    MANIFEST: ClassVar = "manifest.json"
+    EXPORT: ClassVar = "export"
+    EXPORT_WEIGHTS: ClassVar = "export/model.safetensors"
+    EXPORT_CONFIG: ClassVar = "export/config.json"
+    EVENTS: ClassVar = "events.jsonl"
+
+    @staticmethod
+    def step(step: int) -> str:
+        """Folder of the checkpoint taken after `step` optimizer steps."""
+        return f"{Layout.CHECKPOINTS}/step-{step:08d}"
+
+    @staticmethod
+    def step_of(path: str) -> int | None:
+        """The step whose folder `path` is or lies in; None for anything else."""
+        match = re.match(rf"{Layout.CHECKPOINTS}/step-(\d{{8,}})(/|$)", path)
+        return int(match[1]) if match else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One variable that does not fit, in words for whoever set it."""
+
+    name: str
+    value: str | None
+    """The text found; None when the variable is missing."""
+    allowed: str
+
+    def __str__(self) -> str:
+        found = "is missing" if self.value is None else f"is {self.value!r}"
+        return f"{self.name} {found}: it must be {self.allowed}"
+
+
+class ContractError(ValueError):
+    """Every mistake of an environment at once. The container ends with `ExitCode.CONFIG`, without a traceback."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = problems
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        super().__init__(f"the container's settings do not fit the contract (springtide_workloads.contract):{lines}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    parse: Callable[[str], Any]
+    allowed: str
+
+
+def _matching(pattern: str, allowed: str) -> _Kind:
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(text)
+        return text
+
+    return _Kind(parse, allowed)
+
+
+def _whole(least: int, most: int | None = None) -> _Kind:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"0|[1-9][0-9]*", text) or int(text) < least or (most is not None and int(text) > most):
+            raise ValueError(text)
+        return int(text)
+
+    return _Kind(parse, f"a whole number, at least {least}" + ("" if most is None else f" and at most {most}"))
+
+
+_NAME = _matching(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "a DNS label: lower-case letters, digits and '-', at most 63")
+_RECIPE = _matching(
+    RECIPE,
+    "a recipe, name[:key=value,...], such as gpt_tiny or gpt_tiny:steps=100",
+)
+_URL = _matching(
+    r"(file:///|(s3|gs|az)://[^/\s]+)\S*", "a URL of scheme file, s3, gs or az, such as s3://bucket/prefix"
+)
+_PATH = _matching(r"/\S*", "an absolute path without spaces")
+_HOST = _matching(r"[A-Za-z0-9:._-]+", "a host name or address")
+_SECONDS = _whole(0)
+_PORT = _whole(1, 65535)
+_DEVICE = _Kind(Device, "one of " + ", ".join(Device))
+
+
+def _var(env: Env, kind: _Kind, default: Any = MISSING) -> Any:
+    return field(default=default, metadata={"env": env, "kind": kind})
+
+
+class _Contract:
+    """Reading and writing of dataclasses whose fields are made with `_var`."""
+
+    __slots__ = ()
+    # dataclass machinery is looked up by name: the subclasses below are the dataclasses
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def __post_init__(self) -> None:
+        _, problems = _parse(type(self), self.to_env())
+        if problems := problems or self._conflicts():
+            raise ContractError(tuple(problems))
+
+    def _conflicts(self) -> list[Problem]:
+        return []
+
+    def to_env(self) -> dict[str, str]:
+        """The variables to set; a field that is None is left out."""
+        values = ((f, getattr(self, f.name)) for f in fields(self))
+        return {f.metadata["env"].value: str(value) for f, value in values if value is not None}
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """The contract that `env` states; variables of other names are not looked at.
+
+        Raises:
+            ContractError: with every variable that is missing, malformed or in conflict with another.
+        """
+        values, problems = _parse(cls, env)
+        if problems:
+            raise ContractError(tuple(problems))
+        return cls(**values)
+
+
+def _parse(cls: type[_Contract], env: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for f in fields(cls):
+        name, kind = f.metadata["env"].value, f.metadata["kind"]
+        text = env.get(name)
+        if text is None and f.default is not MISSING:
+            continue
+        try:
+            values[f.name] = kind.parse(text if text is not None else "")
+        except ValueError:
+            problems.append(Problem(name=name, value=text, allowed=kind.allowed))
+    return values, problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingContract(_Contract):
+    """One node's part of a training run. Seconds are whole seconds; zero is a value."""
+
+    run: str = _var(Env.RUN, _NAME)
+    """Name of the run; artifacts of two runs never share a URL."""
+    recipe: str = _var(Env.RECIPE, _RECIPE)
+    """What to train: `name[:key=value,...]`, a function of `springtide_workloads.recipes`."""
+    artifacts_url: str = _var(Env.ARTIFACTS_URL, _URL)
+    """Where checkpoints, events and the export go; the run's prefix is already in it."""
+    data_url: str | None = _var(Env.DATA_URL, _URL, None)
+    """Text to train on. Default None: the text that every CPython ships."""
+    scratch_dir: str = _var(Env.SCRATCH_DIR, _PATH, SCRATCH_DIR)
+    """Node-local disk, lost with the pod."""
+    device: Device = _var(Env.DEVICE, _DEVICE, Device.CUDA)  # noqa: RUF009  a dataclass field like its neighbours
+    nodes: int = _var(Env.NODES, _whole(1))
+    procs_per_node: int = _var(Env.PROCS_PER_NODE, _whole(1))
+    """One process a GPU."""
+    master_addr: str = _var(Env.MASTER_ADDR, _HOST)
+    """Host of node 0. It has no default: a node that falls back to itself would train alone."""
+    master_port: int = _var(Env.MASTER_PORT, _PORT, RENDEZVOUS_PORT)
+    node_rank: int | None = _var(Env.NODE_RANK, _whole(0), None)
+    """This node's index. None on the component's side, where `RANK_FIELD` supplies it."""
+    notice_seconds: int = _var(Env.NOTICE_SECONDS, _SECONDS)
+    """How long before taking a machine its cloud says so; 0 where it never does."""
+    grace_seconds: int = _var(Env.GRACE_SECONDS, _SECONDS)
+    """From SIGTERM to SIGKILL of the pod."""
+    shutdown_seconds: int = _var(Env.SHUTDOWN_SECONDS, _SECONDS)
+    """How long the elastic agent lets its processes finish; at most the grace."""
+    save_deadline_seconds: int = _var(Env.SAVE_DEADLINE_SECONDS, _SECONDS)
+    """Within which the last checkpoint must be published; at most the shutdown time."""
+
+    @property
+    def world_size(self) -> int:
+        """Processes of the whole run."""
+        return self.nodes * self.procs_per_node
+
+    def _conflicts(self) -> list[Problem]:
+        return [
+            *_at_most(
+                Env.SAVE_DEADLINE_SECONDS, self.save_deadline_seconds, Env.SHUTDOWN_SECONDS, self.shutdown_seconds
+            ),
+            *_at_most(Env.SHUTDOWN_SECONDS, self.shutdown_seconds, Env.GRACE_SECONDS, self.grace_seconds),
+            *_at_most(Env.NODE_RANK, self.node_rank or 0, f"{Env.NODES} - 1", self.nodes - 1),
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingContract(_Contract):
+    """One replica of a model server."""
+
+    model_url: str = _var(Env.MODEL_URL, _URL)
+    """Artifacts URL of the run that trained the model; the server reads `export/` below it and nothing else."""
+    scratch_dir: str = _var(Env.SCRATCH_DIR, _PATH, SCRATCH_DIR)
+    device: Device = _var(Env.DEVICE, _DEVICE, Device.CUDA)  # noqa: RUF009  a dataclass field like its neighbours
+    http_port: int = _var(Env.HTTP_PORT, _PORT, HTTP_PORT)
+    metrics_port: int = _var(Env.METRICS_PORT, _PORT, METRICS_PORT)
+    grace_seconds: int = _var(Env.GRACE_SECONDS, _SECONDS)
+    """From SIGTERM to SIGKILL of the pod; at least propagation and drain together."""
+    propagation_seconds: int = _var(Env.PROPAGATION_SECONDS, _SECONDS)
+    """After SIGTERM, how long new requests are still answered while load balancers learn of it."""
+    drain_seconds: int = _var(Env.DRAIN_SECONDS, _SECONDS)
+    """After that, how long accepted requests may take to finish."""
+
+    def _conflicts(self) -> list[Problem]:
+        spent = self.propagation_seconds + self.drain_seconds
+        name = f"{Env.PROPAGATION_SECONDS} + {Env.DRAIN_SECONDS}"
+        return _at_most(name, spent, Env.GRACE_SECONDS, self.grace_seconds)
+
+
+def _at_most(name: str, value: int, bound_name: str, bound: int) -> list[Problem]:
+    if value <= bound:
+        return []
+    return [Problem(name=name, value=str(value), allowed=f"at most {bound_name}, which is {bound}")]

@@ -1,0 +1,1 @@
+"""Models: each is a frozen configuration that builds a module."""
