@@ -6,9 +6,8 @@ to its outputs then changes no verdict, and the offline plan comes to the same o
 marks unknown values. No `UnknownValueError` may escape to the SDK, which would turn a mandatory policy into advice.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -27,10 +26,10 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 from pulumi_policy.proxy import UnknownValueError
-from springtide_policies import ASKING, RULES, Facts, MachineKey, Price, Rule, Scope, assess, machine_types
 
 from springtide import catalog
 from springtide.spec import Finding, Outcome
+from springtide_policies import ASKING, RULES, Facts, MachineKey, Price, Rule, Scope, assess, machine_types
 
 Resource = dict[str, Any]
 """A resource in the plan's JSON format, as far as rules read it."""
@@ -146,14 +145,13 @@ def _text(finding: Finding) -> str:
 
 
 def _facts(rule: Rule, config: Mapping[str, Any], resources: Sequence[Resource]) -> Facts:
-    """The environment's own `policies:`; what the pack's configuration says of this rule comes before or is added."""
-    declared = json.loads(pulumi.Config().get("policies") or "{}")
-    names = [f"{rule.name}:{name}" for name in config.get("exempt", ())]
-    options = {key: config[key] for key in rule.options if key in config}
-    exempt = [*(declared.get("exempt") or ()), *names]
+    """The environment's own `policies:`; what the pack's configuration says of this rule comes first or is added."""
     keys = machine_types(resources)
     prices = {key: price for key, price in zip(keys, map(_price, keys), strict=True) if price is not None}
-    return Facts.of({**declared, **options, "exempt": exempt}, prices)
+    declared = Facts.of(pulumi.Config().get_object("policies", {}), prices)
+    names = tuple(f"{rule.name}:{name}" for name in config.get("exempt", ()))
+    options = {key: config[key] for key in rule.options if key in config}
+    return replace(declared, exempt=(*declared.exempt, *names), **options)
 
 
 @cache
@@ -167,11 +165,12 @@ def _price(key: MachineKey) -> Price | None:
 
 def _about(face: Face) -> dict[str, Any]:
     rule = face.rule
+    options = {key: dict(schema) for key, schema in rule.options.items()}
     return {
         "name": face.name,
         "description": f"{rule.title[0].upper()}{rule.title[1:]}. {rule.why}",
         "enforcement_level": face.level,
-        "config_schema": PolicyConfigSchema(properties={"exempt": EXEMPT, **rule.options}),
+        "config_schema": PolicyConfigSchema(properties={"exempt": EXEMPT, **options}),
         "severity": Severity[rule.level.name],
         "remediation_steps": rule.fix,
     }

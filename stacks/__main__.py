@@ -39,6 +39,7 @@ jobs = {
     )
     for name, job in env.jobs.items()
 }
+places = {None: None, **{name: pool.ref for name, pool in pools.items()}}  # no pool: the system nodes, and the CPU
 services = {
     name: ModelService(
         name,
@@ -46,7 +47,7 @@ services = {
             **env.service(service),
             "cluster": cluster.ref,
             "model": {"job": jobs[service.model.job].ref},
-            **({} if service.pool is None else {"pool": pools[service.pool].ref}),
+            "pool": places[service.pool],
         },
         cluster.inside,
     )

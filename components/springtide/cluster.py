@@ -1,10 +1,10 @@
 """A Kubernetes cluster: the control plane, its add-ons, and the few CPU nodes they run on."""
 
 from collections.abc import Mapping
+from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from typing_extensions import NotRequired, TypedDict
 
 from springtide import clouds
 from springtide.component import after, checked, child_of, intent

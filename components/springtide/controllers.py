@@ -1,8 +1,9 @@
 """What a cluster must run for the things in it to work: installed here, pinned, and nothing else."""
 
+from typing import TypedDict
+
 import pulumi
 import pulumi_kubernetes as kubernetes
-from typing_extensions import TypedDict
 
 from springtide.charts import CHARTS
 from springtide.cluster import ClusterRef

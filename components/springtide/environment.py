@@ -1,7 +1,8 @@
 """The account, the place and the limits that everything of one environment lives in."""
 
+from typing import NotRequired, TypedDict
+
 import pulumi
-from typing_extensions import NotRequired, TypedDict
 
 from springtide import clouds
 from springtide.component import checked, child_of, intent

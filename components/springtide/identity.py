@@ -1,10 +1,10 @@
 """Who a workload is to the cloud: a ServiceAccount with just the rights its storage needs."""
 
 from dataclasses import dataclass
+from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from typing_extensions import NotRequired, TypedDict
 
 from springtide import clouds
 from springtide.cluster import ClusterRef

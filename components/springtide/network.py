@@ -1,7 +1,8 @@
 """A private network over several zones, with one way out."""
 
+from typing import NotRequired, TypedDict
+
 import pulumi
-from typing_extensions import NotRequired, TypedDict
 
 from springtide import clouds
 from springtide.component import checked, intent

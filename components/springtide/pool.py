@@ -1,7 +1,8 @@
 """An elastic pool of identical GPU nodes that sleeps at zero when idle."""
 
+from typing import NotRequired, TypedDict
+
 import pulumi
-from typing_extensions import NotRequired, TypedDict
 
 from springtide import clouds, selection
 from springtide.cluster import ClusterRef
@@ -45,6 +46,10 @@ class PoolRef(TypedDict):
     """Nodes kept warm."""
     max_nodes: int
     """Upper bound on nodes."""
+    memory_gib: int
+    """Memory that pods of one node can share, in GiB, on the pool's smallest machine."""
+    scratch_gib: int
+    """Disk that pods of one node can share, in GiB."""
     selector: pulumi.Input[dict[str, str]]
     """Node labels that a pod must select to land here."""
 
@@ -71,15 +76,31 @@ class GpuPool(pulumi.ComponentResource):
         tell(_never_wakes(name, spec, place["cloud"]))
         made = clouds.load(place["cloud"]).gpu_pool(name, spec, choice, cluster, self)
         self.selector = made.selector
-        self.ref = PoolRef(
-            name=name,
-            gpus_per_node=spec.gpus_per_node,
-            capacity=list(spec.capacity),
-            min_nodes=spec.min_nodes,
-            max_nodes=spec.max_nodes,
-            selector=made.selector,
-        )
+        self.ref = reference(name, spec, choice, made.selector)
         self.register_outputs(said | {"selector": made.selector})
+
+
+def reference(name: str, spec: PoolSpec, choice: selection.Choice, selector: pulumi.Input[dict[str, str]]) -> PoolRef:
+    """A pool as a workload sees it."""
+    return PoolRef(
+        name=name,
+        gpus_per_node=spec.gpus_per_node,
+        capacity=list(spec.capacity),
+        min_nodes=spec.min_nodes,
+        max_nodes=spec.max_nodes,
+        memory_gib=min((usable_memory_gib(item.memory_mib) for item in choice.machine_types), default=0),
+        scratch_gib=spec.disk_gib // 2,
+        selector=selector,
+    )
+
+
+def usable_memory_gib(memory_mib: int) -> int:
+    """What pods get of a machine's memory, in whole GiB and on the safe side.
+
+    Off the listed size go 7.5 % that the hypervisor keeps (Karpenter's default `VM_MEMORY_OVERHEAD_PERCENT`) and 2 GiB for
+    kubelet, eviction threshold and daemons (EKS reserves 255 MiB + 11 MiB a pod).
+    """
+    return max(int(memory_mib / 1024 * 0.925) - 2, 1)
 
 
 def _never_wakes(name: str, spec: PoolSpec, cloud: str) -> list[Finding]:

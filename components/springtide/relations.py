@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from springtide import catalog, clouds, selection, service, training
 from springtide.parse import Spec, below
-from springtide.pool import PoolRef
+from springtide.pool import reference
 from springtide.sections import EnvironmentFile, JobSection, ServiceSection
-from springtide.spec import Finding, NetworkSpec, PoolSpec, Source, dns_label, refuse
+from springtide.spec import Finding, NetworkSpec, Source, dns_label, refuse
 
 LONGEST_NAME = 40
 """Leaves room for what cloud and Kubernetes names put around a name, at most 63 characters in all."""
@@ -19,7 +19,14 @@ def findings(name: str, file: EnvironmentFile) -> list[Finding]:
         return [refuse("settings/cloud", "/cloud", file.cloud, message, "use a cloud of this version", allowed=names)]
     place = _place(file)
     # A wrong region would only repeat itself in every pool.
-    return [*place, *_sections(file), *_names(name, file), *([] if place else _pools(file)), *_jobs(file), *_services(file)]
+    return [
+        *place,
+        *_sections(file),
+        *_names(name, file),
+        *([] if place else _pools(file)),
+        *_jobs(file),
+        *_services(file),
+    ]
 
 
 def zone_ids(file: EnvironmentFile) -> tuple[str, ...]:
@@ -39,7 +46,10 @@ def _place(file: EnvironmentFile) -> list[Finding]:
     if file.region not in regions:
         message = f"the catalog knows no region {file.region!r} of {file.cloud}."
         fix = "use a region on offer"
-        return [*account, refuse("catalog/region", "/region", file.region, message, fix, allowed=regions, source=Source.CATALOG)]
+        return [
+            *account,
+            refuse("catalog/region", "/region", file.region, message, fix, allowed=regions, source=Source.CATALOG),
+        ]
     return [*account, *_zones(file)]
 
 
@@ -160,29 +170,22 @@ def _service(file: EnvironmentFile, item: ServiceSection) -> list[Finding]:
     pool = file.pools[item.pool]
     gpus = max(service.gpus_of(item, on_pool=True), 1)
     places = pool.max_nodes * (pool.gpus_per_node // gpus)
+    choice = selection.choose(pool, file.cloud, file.region, zone_ids(file))
     return [
-        *service.findings(item, file.cloud, pool_reference(item.pool, pool)),
+        *service.findings(item, file.cloud, reference(item.pool, pool, choice, {})),
         *_fits("/replicas/max", item.replicas.max, item.pool, places, "replicas"),
     ]
-
-
-def pool_reference(name: str, pool: PoolSpec) -> PoolRef:
-    """A pool as a workload sees it, before it exists."""
-    return PoolRef(
-        name=name,
-        gpus_per_node=pool.gpus_per_node,
-        capacity=list(pool.capacity),
-        min_nodes=pool.min_nodes,
-        max_nodes=pool.max_nodes,
-        selector={},
-    )
 
 
 def _refers(path: str, name: str, known: Mapping[str, object], section: str) -> list[Finding]:
     if name in known:
         return []
     message = f"there is no {name!r} under {section}."
-    return [refuse("settings/reference", path, name, message, f"name one that is there, or add it to {section}", allowed=known)]
+    return [
+        refuse(
+            "settings/reference", path, name, message, f"name one that is there, or add it to {section}", allowed=known
+        )
+    ]
 
 
 def _fits(path: str, wanted: int, pool: str, room: int, what: str) -> list[Finding]:

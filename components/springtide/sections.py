@@ -16,6 +16,7 @@ from springtide.spec import (
 
 DEFAULT_ZONES = 2
 
+
 @spec
 class NetworkSection:
     """A network in a file: its zones are the environment's."""

@@ -55,9 +55,13 @@ def _fitting(spec: PoolSpec, cloud: str, region: str) -> Choice:
     if not counts:
         where = sorted({name for item in everywhere for name in catalog.regions_of(item)})
         message = f"no machine with {spec.gpu} is offered in {region}."
-        return _refused("catalog/region", "/gpu", spec.gpu, message, f"use another region or gpu; {spec.gpu} is in", where)
+        return _refused(
+            "catalog/region", "/gpu", spec.gpu, message, f"use another region or gpu; {spec.gpu} is in", where
+        )
     message = f"no machine in {region} has {spec.gpus_per_node} × {spec.gpu}."
-    return _refused("catalog/gpus-per-node", "/gpus_per_node", spec.gpus_per_node, message, "use a count on offer", counts)
+    return _refused(
+        "catalog/gpus-per-node", "/gpus_per_node", spec.gpus_per_node, message, "use a count on offer", counts
+    )
 
 
 def _asked_for(spec: PoolSpec, cloud: str) -> Choice:
@@ -67,7 +71,9 @@ def _asked_for(spec: PoolSpec, cloud: str) -> Choice:
         if machine is None or machine.unusable:
             known = [item.name for item in catalog.machine_types(cloud) if item.gpu == spec.gpu and not item.unusable]
             message = f"{name!r} is no machine type that the catalog knows with {spec.gpu}."
-            findings += _refused("catalog/machine-type", f"/machine_types/{i}", name, message, "use one of", known).findings
+            findings += _refused(
+                "catalog/machine-type", f"/machine_types/{i}", name, message, "use one of", known
+            ).findings
         elif (machine.gpu, machine.gpus) != (spec.gpu, spec.gpus_per_node):
             message = f"{name} has {machine.gpus} × {machine.gpu}, the pool says {spec.gpus_per_node} × {spec.gpu}."
             fix = "change the machine type, or gpu and gpus_per_node"
@@ -78,7 +84,9 @@ def _asked_for(spec: PoolSpec, cloud: str) -> Choice:
 
 
 def _nowhere(spec: PoolSpec, region: str, zones: Sequence[str], offered: Sequence[str]) -> Finding:
-    message = f"none of the network's zones ({', '.join(zones)}) offers a machine with {spec.gpus_per_node} × {spec.gpu}."
+    message = (
+        f"none of the network's zones ({', '.join(zones)}) offers a machine with {spec.gpus_per_node} × {spec.gpu}."
+    )
     fix = "add a zone that does to `zones`" if offered else f"no zone of {region} does: use another gpu or region"
     return refuse("catalog/zone", "/gpu", spec.gpu, message, fix, allowed=offered, source=Source.CATALOG)
 

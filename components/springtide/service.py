@@ -1,10 +1,10 @@
 """A model server behind one address inside the cluster."""
 
 from dataclasses import replace
+from typing import Literal, NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from typing_extensions import NotRequired, TypedDict
 
 from springtide import grace
 from springtide.cluster import ClusterRef
@@ -20,6 +20,9 @@ from springtide_workloads.contract import Device, ServingContract
 EXIT_MARGIN_SECONDS = 5
 """Between the end of the drain and SIGKILL, for the process to end by itself."""
 SYSTEM_NODES = {"springtide.dev/pool": "system"}
+CPU_MEMORY_GIB = 3
+CPU_SCRATCH_GIB = 5
+"""What a server on a system node gets; those have 8 GiB and a 50 GiB disk, and other things to do."""
 
 
 class ModelArgs(TypedDict):
@@ -50,7 +53,7 @@ class ModelServiceArgs(TypedDict):
 
     cluster: ClusterRef
     """Cluster it runs in; take it from `Cluster.ref`."""
-    pool: NotRequired[PoolRef]
+    pool: NotRequired[PoolRef | None]
     """Pool it runs on; take it from `GpuPool.ref`. Default: the system nodes, and the CPU."""
     model: ModelArgs
     """Model to serve."""
@@ -95,7 +98,7 @@ class ModelService(pulumi.ComponentResource):
 
     def _serve(self, name: str, spec: ServiceSpec, args: ModelServiceArgs, agreed: ServingContract) -> None:
         cluster, job, pool = args["cluster"], args["model"]["job"], args.get("pool")
-        space, inside = cluster["namespace"], child_of(self)
+        space, inside, gpus = cluster["namespace"], child_of(self), gpus_of(spec, on_pool=pool is not None)
         export = job["artifacts_url"].removeprefix(f"{job['storage']['url']}/")
         grant = GrantArgs(storage=job["storage"], prefix=export)
         identity = WorkloadIdentity(name, {"cluster": cluster, "grants": [grant]}, inside)
@@ -103,12 +106,14 @@ class ModelService(pulumi.ComponentResource):
             name=name,
             image=str(spec.image),
             contract=agreed,
-            gpus=gpus_of(spec, on_pool=pool is not None),
+            gpus=gpus,
             replicas=spec.replicas.min,
             spare_replica=_has_room_for_one_more(spec, pool),
             namespace=space,
             account=identity.service_account,
             selector=SYSTEM_NODES if pool is None else pool["selector"],
+            memory_gib=_share(gpus, pool, "memory_gib", CPU_MEMORY_GIB),
+            scratch_gib=_share(gpus, pool, "scratch_gib", CPU_SCRATCH_GIB),
         )
         # An autoscaler owns the count once it is there; writing it back would reset capacity at every update.
         scales = spec.scale_on.cpu_percent is not None
@@ -151,6 +156,13 @@ def _drain_fits(spec: ServiceSpec, cloud: str, pool: PoolRef | None) -> list[Fin
     message = f"propagation, drain and exit take {needed} s; a pod of this pool has {allowed} s when its machine goes."
     fix = f"lower drain_seconds to {max(allowed - spec.propagation_seconds - EXIT_MARGIN_SECONDS, 0)} or less"
     return [refuse("spec/drain", "/drain_seconds", spec.drain_seconds, message, fix)]
+
+
+def _share(gpus: int, pool: PoolRef | None, of: Literal["memory_gib", "scratch_gib"], without_pool: int) -> int:
+    """A replica's part of a node, in proportion to its GPUs."""
+    if pool is None:
+        return without_pool
+    return max(pool[of] * max(gpus, 1) // pool["gpus_per_node"], 1)
 
 
 def _has_room_for_one_more(spec: ServiceSpec, pool: PoolRef | None) -> bool:

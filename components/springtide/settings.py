@@ -134,7 +134,7 @@ def configuration(project: str) -> dict[str, Any]:
 def environment_path(root: Path, name: str) -> Path:
     """Where the project in `root` keeps the file of environment `name`, as Pulumi.yaml says."""
     project = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))
-    return root / project.get("stackConfigDir", ".") / f"Pulumi.{name}.yaml"
+    return root / str(project.get("stackConfigDir", ".")) / f"Pulumi.{name}.yaml"
 
 
 def schema() -> dict[str, Any]:

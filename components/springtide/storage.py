@@ -1,7 +1,8 @@
 """A place for checkpoints, models and data that outlives every machine."""
 
+from typing import NotRequired, TypedDict
+
 import pulumi
-from typing_extensions import NotRequired, TypedDict
 
 from springtide import clouds
 from springtide.component import checked, intent

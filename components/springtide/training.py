@@ -1,10 +1,10 @@
 """A training job: a definition, and the one run of it that lives."""
 
 import re
+from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from typing_extensions import NotRequired, TypedDict
 
 from springtide import grace
 from springtide.cluster import ClusterRef
@@ -85,9 +85,7 @@ class TrainingJob(pulumi.ComponentResource):
         self.ref = JobRef(name=name, started=spec.run is not None, artifacts_url=url, storage=args["checkpoints"])
         self.register_outputs(said | {"artifactsUrl": url})
 
-    def _start(
-        self, run_name: str, job: str, spec: JobSpec, args: TrainingJobArgs, agreed: TrainingContract
-    ) -> None:
+    def _start(self, run_name: str, job: str, spec: JobSpec, args: TrainingJobArgs, agreed: TrainingContract) -> None:
         cluster = args["cluster"]
         grant = GrantArgs(storage=args["checkpoints"], prefix=artifacts_prefix(job, spec.run), write=True)
         identity = WorkloadIdentity(run_name, {"cluster": cluster, "grants": [grant]}, child_of(self))
@@ -102,6 +100,8 @@ class TrainingJob(pulumi.ComponentResource):
             namespace=cluster["namespace"],
             account=identity.service_account,
             selector=args["pool"]["selector"],
+            memory_gib=args["pool"]["memory_gib"],
+            scratch_gib=args["pool"]["scratch_gib"],
         )
         # A run keeps the definition it began with; a Job's template could not be changed anyway.
         lives = child_of(self, depends_on=[hosts], ignore_changes=["metadata", "spec"])

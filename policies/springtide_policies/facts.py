@@ -1,6 +1,6 @@
 """What rules know beside the resources: dated prices, the budget, and the exceptions that somebody put a name to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -31,21 +31,21 @@ class Facts:
     """Exceptions as `<rule>:<name>`: that rule does not apply to the resource, pool or component of that name."""
 
     @classmethod
-    def of(cls, policies: Mapping[str, Any], prices: Mapping[MachineKey, Price]) -> Self:
+    def of(cls, policies: Any, prices: Mapping[MachineKey, Price]) -> Self:
         """The facts that `policies:` of an environment file declares.
 
         Args:
-            policies: `budget_usd_per_hour`, a number, and `exempt`, a list of strings; both may be absent.
+            policies: A mapping with `budget_usd_per_hour`, a number, and `exempt`, a list of strings; none is required.
             prices: See `Facts.prices`.
 
         Raises:
             SpecError: a key or a value that cannot be; all of them at once.
         """
-        refused = [_refused(key, value) for key, value in policies.items() if not _ALLOWED.get(key, _never)(value)]
+        given = policies if isinstance(policies, Mapping) else {"": policies}
+        refused = [_refused(key, value) for key, value in given.items() if not _ALLOWED.get(key, _never)(value)]
         if refused:
             raise SpecError(refused, "policies")
-        budget = policies.get("budget_usd_per_hour")
-        exempt = policies.get("exempt")
+        budget, exempt = given.get("budget_usd_per_hour"), given.get("exempt")
         return cls(
             prices=prices,
             budget_usd_per_hour=None if budget is None else float(budget),
@@ -75,15 +75,16 @@ def _never(_value: Any) -> bool:
     return False
 
 
-_ALLOWED = {"budget_usd_per_hour": _is_budget, "exempt": _is_names}
+_ALLOWED: dict[str, Callable[[Any], bool]] = {"budget_usd_per_hour": _is_budget, "exempt": _is_names}
 _FIXES = {
     "budget_usd_per_hour": "write a number of USD per hour, 0 or more",
     "exempt": "write a list of `<rule>:<name>`",
+    "": "write a mapping, or nothing",
 }
 
 
 def _refused(key: str, value: Any) -> Finding:
-    known = key in _ALLOWED
+    known = key in _FIXES
     return Finding(
         rule="policy/settings",
         outcome=Outcome.FAIL,
@@ -91,7 +92,7 @@ def _refused(key: str, value: Any) -> Finding:
         source=Source.POLICY,
         message=f"{value!r} does not fit." if known else f"there is no {key!r}.",
         fix=_FIXES.get(key, "remove it"),
-        path=f"/policies/{key}",
+        path=f"/policies/{key}".rstrip("/"),
         value=value,
         allowed=() if known else tuple(_ALLOWED),
     )

@@ -46,7 +46,7 @@ class Field:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """JSON Pointers of what only the cloud knows, at this place, around it or inside it; empty when all is known."""
+        """JSON Pointers of what only the cloud knows, at this place, around it or inside it."""
         return (*self._covered_by(), *(path for path in self.node.unknown if path.startswith(f"{self.path}/")))
 
     @property

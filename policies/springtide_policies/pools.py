@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from springtide_policies.graph import Node
+from springtide_policies.graph import Field, Node
 
 GPU_POOL = "springtide:index:GpuPool"
 NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
@@ -51,7 +51,7 @@ def _karpenter_pool(node: Node) -> bool:
     if node.at("spec", "limits", GPU_RESOURCE).value not in (None, 0, "0"):
         return True
     requirements = node.at("spec", "template", "spec", "requirements").members()
-    return any(_asks_for_gpus(item.value) for item in requirements)
+    return any(map(_asks_for_gpus, requirements))
 
 
 def _gke_pool(node: Node) -> bool:
@@ -66,11 +66,11 @@ _SIGNS: dict[str, Callable[[Node], bool]] = {
 }
 
 
-def _asks_for_gpus(requirement: Any) -> bool:
-    if not isinstance(requirement, dict) or requirement.get("operator") in ("NotIn", "DoesNotExist"):
+def _asks_for_gpus(requirement: Field) -> bool:
+    if requirement.get("operator").value in ("NotIn", "DoesNotExist"):
         return False
-    by_property = "/instance-gpu-" in str(requirement.get("key"))
-    return by_property or any(_is_accelerated(value) for value in requirement.get("values") or ())
+    by_property = "/instance-gpu-" in str(requirement.get("key").value)
+    return by_property or any(_is_accelerated(item.value) for item in requirement.get("values").members())
 
 
 def _is_accelerated(machine: Any) -> bool:

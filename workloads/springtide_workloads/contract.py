@@ -159,7 +159,9 @@ class Problem:
 
 
 class ContractError(ValueError):
-    """Every mistake of an environment at once. The container ends with `ExitCode.CONFIG`, without a traceback."""
+    """Every mistake of an environment at once. The container ends with `code`, without a traceback."""
+
+    code: ClassVar = ExitCode.CONFIG
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = problems

@@ -61,7 +61,7 @@ def _cells(item: MachineType, region: str | None) -> tuple[str, ...]:
     prices = (_lowest(item, region, capacity) for capacity in (Capacity.ON_DEMAND, Capacity.SPOT))
     return (
         item.name,
-        f"{item.gpus} × {item.gpu}" if item.gpus else item.gpu,
+        f"{item.gpus} x {item.gpu}" if item.gpus else item.gpu,
         f"{item.gpu_memory_mib / 1024:.1f}",
         str(item.vcpus),
         f"{item.memory_gib:g}",
@@ -80,4 +80,5 @@ def _where(item: MachineType, region: str | None) -> str:
 
 def _caption(cloud: str) -> str:
     machines, prices = lookup.header(cloud, lookup.MACHINE_TYPES), lookup.header(cloud, lookup.PRICES)
-    return f"machine types: {machines.source} {machines.date or ''}; list prices of {prices.date}"
+    dated = f" ({machines.date})" if machines.date is not None else ""
+    return f"machine types: {machines.source}{dated}; list prices of {prices.date}"

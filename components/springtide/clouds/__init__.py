@@ -101,9 +101,7 @@ class Cloud(Protocol):
         """A provider that refuses every account but the environment's."""
         ...
 
-    def network(
-        self, name: str, spec: NetworkSpec, place: "EnvironmentRef", parent: pulumi.Resource
-    ) -> NetworkParts:
+    def network(self, name: str, spec: NetworkSpec, place: "EnvironmentRef", parent: pulumi.Resource) -> NetworkParts:
         """A network with private subnets and a way out."""
         ...
 
@@ -124,9 +122,7 @@ class Cloud(Protocol):
         """An elastic pool of GPU nodes."""
         ...
 
-    def bucket(
-        self, name: str, spec: StorageSpec, place: "EnvironmentRef", parent: pulumi.Resource
-    ) -> StorageParts:
+    def bucket(self, name: str, spec: StorageSpec, place: "EnvironmentRef", parent: pulumi.Resource) -> StorageParts:
         """A private, encrypted bucket."""
         ...
 

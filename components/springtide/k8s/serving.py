@@ -11,8 +11,6 @@ from springtide_workloads.contract import ServingContract
 STARTUP_SECONDS = 600
 """Time a model may take to load before a pod is given up; the slowest of Alibaba's GenTD26 trace took 79 s, image pull aside."""
 PROBE_PERIOD_SECONDS = 5
-GIB_PER_REPLICA = 12
-SCRATCH_GIB = 50
 SCALE_DOWN_WINDOW_SECONDS = 300
 
 
@@ -30,6 +28,8 @@ class Server:
     namespace: Any
     account: Any
     selector: Any
+    memory_gib: int
+    scratch_gib: int
 
 
 def labels(name: str) -> dict[str, str]:
@@ -111,7 +111,7 @@ def _pod(server: Server) -> Manifest:
             {"name": "http", "containerPort": server.contract.http_port},
             {"name": "metrics", "containerPort": server.contract.metrics_port},
         ],
-        resources=resources(server.gpus, memory_gib=GIB_PER_REPLICA, scratch_gib=SCRATCH_GIB),
+        resources=resources(server.gpus, memory_gib=server.memory_gib, scratch_gib=server.scratch_gib),
         startupProbe={**_get(contract.LIVE_PATH), "failureThreshold": STARTUP_SECONDS // PROBE_PERIOD_SECONDS},
         readinessProbe={**_get(contract.READY_PATH), "failureThreshold": 2},
         livenessProbe={**_get(contract.LIVE_PATH), "failureThreshold": 6, "timeoutSeconds": 5},
@@ -129,7 +129,7 @@ def _pod(server: Server) -> Manifest:
             selector=server.selector,
             grace_seconds=server.contract.grace_seconds,
             shm_gib=1,
-            scratch_gib=SCRATCH_GIB,
+            scratch_gib=server.scratch_gib,
             container=serve,
             gpu=server.gpus > 0,
         ),

@@ -12,8 +12,6 @@ HOPELESS = (ExitCode.CONFIG, ExitCode.NO_PROGRESS)
 """Endings that another try would only repeat."""
 BACKOFF_LIMIT = 3
 """Tries that a run may spend on other failures. Pods lost to a disruption are replaced and not counted."""
-GIB_PER_GPU = 16
-SCRATCH_GIB = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +26,9 @@ class Run:
     namespace: Any
     account: Any
     selector: Any
+    memory_gib: int
+    """Memory of the pod; half of it may be shared between its processes."""
+    scratch_gib: int
 
 
 def rendezvous_host(name: str) -> str:
@@ -91,8 +92,6 @@ def _failure_policy() -> Manifest:
 
 
 def _pod(run: Run) -> Manifest:
-    gpus = run.contract.procs_per_node
-    memory_gib = GIB_PER_GPU * gpus
     rank = {"name": Env.NODE_RANK.value, "valueFrom": {"fieldRef": {"fieldPath": contract.RANK_FIELD}}}
     trainer = container(
         "trainer",
@@ -100,15 +99,15 @@ def _pod(run: Run) -> Manifest:
         contract.TRAIN_COMMAND,
         [*environment(run.contract.to_env()), rank],
         ports=[{"name": "metrics", "containerPort": contract.METRICS_PORT}],
-        resources=resources(gpus, memory_gib=memory_gib, scratch_gib=SCRATCH_GIB),
+        resources=resources(run.contract.procs_per_node, memory_gib=run.memory_gib, scratch_gib=run.scratch_gib),
     )
     return {
         **pod_spec(
             account=run.account,
             selector=run.selector,
             grace_seconds=run.contract.grace_seconds,
-            shm_gib=memory_gib // 2,
-            scratch_gib=SCRATCH_GIB,
+            shm_gib=max(run.memory_gib // 2, 1),
+            scratch_gib=run.scratch_gib,
             container=trainer,
             gpu=True,
         ),

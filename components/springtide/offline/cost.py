@@ -3,7 +3,7 @@
 Every figure is a list price of the catalog with its date and source. What has no price there is named, never guessed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from springtide import catalog
@@ -43,7 +43,7 @@ class PoolCost:
     bands: dict[Capacity, Band]
     """On-demand always, as the bound that no spot price passes; the others where the pool may buy so."""
     unpriced: tuple[str, ...]
-    """`<machine type> <capacity>` without a price in the catalog."""
+    """Which prices the catalog does not have, in words."""
     prices: tuple[Price, ...]
 
 
@@ -122,14 +122,15 @@ def _pool_cost(pool: PoolView, nodes: Nodes) -> PoolCost:
         pool=pool,
         nodes=nodes,
         bands={capacity: _band(nodes, tuple(prices.values())) for capacity, prices in found.items()},
-        unpriced=tuple(
-            f"{name} {capacity}"
-            for capacity, prices in found.items()
-            for name, price in prices.items()
-            if price is None
-        ),
+        unpriced=tuple(text for capacity, prices in found.items() for text in _missing(capacity, prices)),
         prices=tuple(price for prices in found.values() for price in prices.values() if price is not None),
     )
+
+
+def _missing(capacity: Capacity, prices: Mapping[str, Price | None]) -> Iterator[str]:
+    names = [name for name, price in prices.items() if price is None]
+    if names:
+        yield f"{capacity} price of {', '.join(names)}"
 
 
 def _band(nodes: Nodes, prices: Sequence[Price | None]) -> Band:

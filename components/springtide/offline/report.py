@@ -80,10 +80,10 @@ def printable(text: object) -> str:
 
 
 def usd(amount: Amount, digits: int = 2) -> str:
-    """A figure in USD per hour, saying where it is a minimum or not known at all."""
+    """A figure in USD per hour; `≥` where a part of it has no price, `?` where all of it has none."""
     if amount.complete:
         return f"{amount.usd:,.{digits}f}"
-    return f"≥ {amount.usd:,.{digits}f}" if amount.usd else "not priced"
+    return f"≥ {amount.usd:,.{digits}f}" if amount.usd else "?"
 
 
 def shown(value: object) -> str:
@@ -185,6 +185,25 @@ def change_summary(comparison: Comparison) -> str:
     counted = [(len(comparison.of(action)), word) for action, word in words.items()]
     parts = [f"{count} {word}" for count, word in counted if count] or ["nothing changes"]
     return ", ".join([*parts, f"{comparison.unchanged} unchanged"])
+
+
+def disturbed_runs(comparison: Comparison) -> tuple[str, ...]:
+    """One sentence for each running job that the change disturbs, with all reasons."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for hit in comparison.hits:
+        reasons.setdefault((hit.job, hit.run), []).append(hit.why)
+    return tuple(f"run {run} of job {job}: {'; '.join(why)}" for (job, run), why in reasons.items())
+
+
+def legend(cost: Cost) -> tuple[str, ...]:
+    """How the figures are to be read, where they come from and what they leave out."""
+    return (
+        "floor: the nodes always kept; now: what started runs and minimum replicas need; ceiling: the most there can be.",
+        *(["On-demand bounds what spot can cost."] if len(cost.capacities) > 1 else []),
+        *(["?: the catalog has no price."] if cost.unpriced else []),
+        *(f"Prices of {line}" for line in cost.provenance),
+        *([f"Not in the figures: {'; '.join(cost.unpriced)}."] if cost.unpriced else []),
+    )
 
 
 def headline_figures(report: Report) -> tuple[tuple[str, Amount, Amount, Amount], ...]:

@@ -42,7 +42,9 @@ def input_names(cls: type) -> frozenset[str]:
     """The provider names of a resource's inputs."""
     constructor = getattr(cls, "_internal_init", cls.__init__)
     parameters = set(inspect.signature(constructor).parameters) - _PLUMBING
-    return frozenset(pulumi for python, pulumi in _types.resource_py_to_pulumi_names(cls).items() if python in parameters)
+    return frozenset(
+        pulumi for python, pulumi in _types.resource_py_to_pulumi_names(cls).items() if python in parameters
+    )
 
 
 @functools.cache

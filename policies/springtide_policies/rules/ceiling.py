@@ -81,17 +81,17 @@ def _known_share(pool: Node, prices: Mapping[MachineKey, Price]) -> Share:
 
 
 def _priced_share(pool: Node, nodes: int, prices: Mapping[MachineKey, Price]) -> Share:
-    cloud, region = pool.at("cloud").value, pool.at("region").value
+    cloud, region = str(pool.at("cloud").value), str(pool.at("region").value)
     machines = pool.at("machineTypes").members()
     if not machines:
         return Share(doubts=(cannot_tell(pool.at("machineTypes"), f"pool {pool.name} names no machine type"),))
-    found = {place: prices.get((cloud, region, place.value)) for place in machines}
+    found = [(place, prices.get((cloud, region, str(place.value)))) for place in machines]
     doubts = tuple(
         cannot_tell(place, f"no dated price of {place.value} on {cloud} in {region} is at hand", fix=_PRICE_IT)
-        for place, price in found.items()
+        for place, price in found
         if price is None
     )
-    known = [(price, place.value) for place, price in found.items() if price is not None]
+    known = [(price, place.value) for place, price in found if price is not None]
     if not known:
         return Share(doubts=doubts)
     dearest, machine = max(known, key=lambda pair: pair[0].usd_per_hour)
@@ -116,7 +116,7 @@ def _stranger(node: Node) -> Verdict:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 _PRICE_IT = "name priced `machine_types`, or refresh the catalog with a price list that has it"

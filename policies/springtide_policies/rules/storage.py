@@ -61,14 +61,14 @@ def _attached(graph: Graph, bucket: Node, *types: str) -> tuple[Node, ...]:
     """The resources of some types that configure this bucket, by what they are made of or by its name.
 
     Raises:
-        UnknownInputError: there is none, and one whose bucket is unknown may be it.
+        UnknownInputError: there is none, and one may be it: the name of its bucket, or of this one, is unknown.
     """
     candidates = tuple(graph.of_type(*types))
     found = tuple(node for node in candidates if _belongs_to(node, bucket))
-    lost = (node.at("bucket") for node in candidates if "/bucket" not in node.uses and node.at("bucket").unknown)
-    doubt = None if found else next(lost, None)
-    if doubt is not None:
-        raise UnknownInputError(doubt, doubt.unknown)
+    by_name = [node.at("bucket") for node in candidates if "/bucket" not in node.uses]
+    doubts = [place for place in (*by_name, bucket.at("bucket")) if place.unknown]
+    if by_name and doubts and not found:
+        raise UnknownInputError(doubts[0], doubts[0].unknown)
     return found
 
 

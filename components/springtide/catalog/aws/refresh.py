@@ -13,8 +13,8 @@ from springtide.catalog import lookup
 from springtide.catalog.aws import account
 from springtide.catalog.table import Header, RefreshError, Rows, Table, make
 
-ACCELERATED = re.compile(r"(g[4-9]|gr\d|p[3-9]|inf\d|trn\d)[^.]*\.")
-"""Families that carry an accelerator, or may, and that EC2 still sells."""
+ACCELERATED = re.compile(r"(g([4-9]|\d\d)|gr\d|p([3-9]|\d\d)|inf\d|trn\d)[^.]*\.")
+"""Families that carry an accelerator, or may. Older ones (g2, g3, p2) are too old for today's CUDA."""
 
 SYSTEM = re.compile(r"(t3|t4g|m6i|m6g|m7i|m7g)\.(medium|large|xlarge|2xlarge)$")
 """Machines without one that the catalog keeps: enough for a cluster's system nodes, on both architectures."""
@@ -66,12 +66,13 @@ def tables(*, live: bool, old: Mapping[str, Rows]) -> dict[str, Table]:
         offerings = _offerings(session)
         machines = _machines(session, {row["machine_type"]: row["region"] for row in offerings})
         others = account.tables(session) if live else {}
-    offerings = _with_unseen_regions(offerings, old.get(lookup.OFFERINGS, ()))
     known = {row["name"]: row for row in (*old.get(lookup.MACHINE_TYPES, ()), *machines)}
+    everywhere = _with_unseen_regions(offerings, old.get(lookup.OFFERINGS, ()))
+    kept = [row for row in everywhere if row["machine_type"] in known]
     rows: dict[str, Rows] = {
-        lookup.MACHINE_TYPES: [known[name] for name in sorted({row["machine_type"] for row in offerings} & set(known))],
-        lookup.OFFERINGS: [row for row in offerings if row["machine_type"] in known],
-        lookup.ZONES: _zones(offerings),
+        lookup.MACHINE_TYPES: [known[name] for name in sorted({row["machine_type"] for row in kept})],
+        lookup.OFFERINGS: kept,
+        lookup.ZONES: _zones(kept),
     }
     return others | {name: make(_header(ABOUT[name], live=live), COLUMNS[name], rows[name]) for name in rows}
 
@@ -90,25 +91,25 @@ def _header(about: str, *, live: bool) -> Header:
 @contextmanager
 def _session(*, live: bool) -> Iterator[Any]:
     """A boto3 session with the real account, or inside moto; every failure as a `RefreshError`."""
-    boto3 = _module("boto3", "springtide[dev]")
+    boto3 = _module("boto3")
     failures = import_module("botocore.exceptions")
     try:
         if live:
             yield boto3.Session()
         else:
-            with _module("moto", "springtide[dev]").mock_aws():
+            with _module("moto").mock_aws():
                 yield boto3.Session()
     except failures.NoCredentialsError as error:
-        raise RefreshError("no AWS credentials found: `aws login`, or set AWS_PROFILE, then again") from error
+        raise RefreshError("no AWS credentials found: log in or set AWS_PROFILE, then run it again") from error
     except (failures.BotoCoreError, failures.ClientError) as error:
-        raise RefreshError(f"EC2 did not answer: {error}") from error
+        raise RefreshError(f"cannot read AWS's answers: {error}") from error
 
 
-def _module(name: str, extra: str) -> Any:
+def _module(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        raise RefreshError(f"{name} is not installed: pip install '{extra}'") from error
+        raise RefreshError(f"{name} is not installed: pip install 'springtide[dev]'") from error
 
 
 def _offerings(session: Any) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 from springtide import catalog
 from springtide.clouds import ClusterParts
 from springtide.clouds.aws.nodes import launch_template, node_release, template_reference
-from springtide.clouds.aws.roles import role
+from springtide.clouds.aws.roles import document, role
 from springtide.component import after, child_of, refused
 from springtide.environment import EnvironmentRef
 from springtide.network import NetworkRef
@@ -42,8 +42,10 @@ def cluster(
         name=control_plane.name,
         endpoint=control_plane.endpoint,
         kubeconfig=pulumi.Output.all(
-            control_plane.endpoint, control_plane.certificate_authority, control_plane.name
-        ).apply(lambda known: kubeconfig(known[0], known[1].data, known[2], place["region"])),
+            control_plane.endpoint,
+            control_plane.certificate_authority.apply(lambda authority: str(authority.data)),
+            control_plane.name,
+        ).apply(lambda known: kubeconfig(*known, place["region"])),
         node_role=pulumi.Output.all(node_role_arn, after(None, node_role, encrypted_by, *early)).apply(
             lambda both: str(both[0])
         ),
@@ -54,7 +56,10 @@ def cluster(
 
 def cluster_findings(spec: ClusterSpec) -> list[Finding]:
     """What EKS, or the catalog of pinned node images and machine types, does not have."""
-    return [*_version(spec.version), *(found for i, name in enumerate(spec.system_machine_types) for found in _machine(i, name))]
+    return [
+        *_version(spec.version),
+        *(found for i, name in enumerate(spec.system_machine_types) for found in _machine(i, name)),
+    ]
 
 
 def _version(version: str) -> list[Finding]:
@@ -80,28 +85,30 @@ def _machine(index: int, name: str) -> list[Finding]:
 def kubeconfig(endpoint: str, authority: str, cluster_name: str, region: str) -> str:
     """A kubeconfig whose user asks the AWS CLI for a token at each use: nothing in it is a secret."""
     command = ["eks", "get-token", "--cluster-name", cluster_name, "--region", region, "--output", "json"]
-    return json.dumps({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [
-            {"name": cluster_name, "cluster": {"server": endpoint, "certificate-authority-data": authority}}
-        ],
-        "users": [
-            {
-                "name": cluster_name,
-                "user": {
-                    "exec": {
-                        "apiVersion": "client.authentication.k8s.io/v1",
-                        "command": "aws",
-                        "args": command,
-                        "interactiveMode": "Never",
-                    }
-                },
-            }
-        ],
-        "contexts": [{"name": cluster_name, "context": {"cluster": cluster_name, "user": cluster_name}}],
-        "current-context": cluster_name,
-    })
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [
+                {"name": cluster_name, "cluster": {"server": endpoint, "certificate-authority-data": authority}}
+            ],
+            "users": [
+                {
+                    "name": cluster_name,
+                    "user": {
+                        "exec": {
+                            "apiVersion": "client.authentication.k8s.io/v1",
+                            "command": "aws",
+                            "args": command,
+                            "interactiveMode": "Never",
+                        }
+                    },
+                }
+            ],
+            "contexts": [{"name": cluster_name, "context": {"cluster": cluster_name, "user": cluster_name}}],
+            "current-context": cluster_name,
+        }
+    )
 
 
 def _control_plane(
@@ -120,7 +127,8 @@ def _control_plane(
     logs = aws.cloudwatch.LogGroup(
         name, name=f"/aws/eks/{eks_name}/cluster", retention_in_days=spec.log_retention_days, opts=inside
     )
-    _, role_arn = role(f"{name}-control-plane", "eks.amazonaws.com", parent, policies=["AmazonEKSClusterPolicy"])
+    made, role_arn = role(f"{name}-control-plane", "eks.amazonaws.com", parent, policies=["AmazonEKSClusterPolicy"])
+    may_encrypt = aws.iam.RolePolicy(f"{name}-secrets", role=made.name, policy=key.arn.apply(_use_of_key), opts=inside)
     control_plane = aws.eks.Cluster(
         name,
         name=eks_name,
@@ -138,9 +146,14 @@ def _control_plane(
             "endpoint_public_access": True,
             "public_access_cidrs": list(spec.access),
         },
-        opts=child_of(parent, depends_on=[logs]),
+        opts=child_of(parent, depends_on=[logs, may_encrypt]),
     )
     return control_plane, key
+
+
+def _use_of_key(arn: str) -> str:
+    actions = ["kms:Encrypt", "kms:Decrypt", "kms:DescribeKey", "kms:ListGrants"]
+    return document({"Effect": "Allow", "Action": actions, "Resource": [arn]})
 
 
 def _addon(

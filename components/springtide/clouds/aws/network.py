@@ -61,9 +61,7 @@ def network(name: str, spec: NetworkSpec, place: EnvironmentRef, parent: pulumi.
         opts=inside,
     )
     divided = ranges(spec.cidr, spec.zones)
-    public = {
-        zone: _public_subnet(name, zone, str(divided[zone].public), vpc, outward, parent) for zone in spec.zones
-    }
+    public = {zone: _public_subnet(name, zone, str(divided[zone].public), vpc, outward, parent) for zone in spec.zones}
     nat_zones = spec.zones[:1] if spec.nat == "one" else spec.zones
     nats = {zone: _nat(name, zone, public[zone], to_internet, parent) for zone in nat_zones}
     private = {

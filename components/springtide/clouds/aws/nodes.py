@@ -13,9 +13,7 @@ BOTTLEROCKET_DATA_DISK = "/dev/xvdb"
 """Images, containers and emptyDirs live here; /dev/xvda holds the read-only system (Bottlerocket's documentation)."""
 
 
-def launch_template(
-    name: str, environment: str, disk_gib: int, parent: pulumi.Resource
-) -> aws.ec2.LaunchTemplate:
+def launch_template(name: str, environment: str, disk_gib: int, parent: pulumi.Resource) -> aws.ec2.LaunchTemplate:
     """Disks, metadata service and tags of a node.
 
     It names no subnet, profile or instance type (the node group does), and no tag that changes: an edit here

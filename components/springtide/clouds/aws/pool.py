@@ -16,9 +16,7 @@ MOST_INSTANCE_TYPES = 20
 """CreateNodegroup takes no more; the cheapest are kept."""
 
 
-def gpu_pool(
-    name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, parent: pulumi.Resource
-) -> PoolParts:
+def gpu_pool(name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, parent: pulumi.Resource) -> PoolParts:
     """A node group that nothing but a workload's toleration can enter."""
     place = cluster["environment"]
     labels = {"springtide.dev/pool": name, "springtide.dev/gpu": spec.gpu, "nvidia.com/gpu.present": "true"}

@@ -14,7 +14,7 @@ Statement = dict[str, Any]
 
 def document(*statements: Statement) -> str:
     """A policy document; its version is the policy language's, not ours."""
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)}, ensure_ascii=False)
 
 
 def role(

@@ -75,11 +75,13 @@ def _superseded(days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgsDict:
 
 
 def _only_encrypted_connections(arn: str) -> str:
-    return document({
-        "Sid": "OnlyEncryptedConnections",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [arn, f"{arn}/*"],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    })
+    return document(
+        {
+            "Sid": "OnlyEncryptedConnections",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [arn, f"{arn}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+    )

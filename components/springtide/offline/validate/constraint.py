@@ -99,7 +99,9 @@ def _keys(value: Any, constraint: Constraint) -> Iterator[Verdict]:
     if constraint.keys is not None:
         for name in value:
             for verdict in judge(name, constraint.keys):
-                yield Verdict(code=verdict.code, told=f"has the name {shown(name)}, which {verdict.told}", fix=verdict.fix)
+                yield Verdict(
+                    code=verdict.code, told=f"has the name {shown(name)}, which {verdict.told}", fix=verdict.fix
+                )
 
 
 def _test(value: Any, constraint: Constraint) -> Iterator[Verdict]:

@@ -55,7 +55,9 @@ def complaints(document: Any, kind: Kind) -> tuple[str, ...]:
         parsed = json.loads(document) if isinstance(document, str) else document
     except json.JSONDecodeError as error:
         return (f"it is not JSON ({error.msg} at character {error.pos})",)
-    return (*_document(parsed, kind), *_length(parsed, kind)) if isinstance(parsed, dict) else ("it is not a JSON object",)
+    return (
+        (*_document(parsed, kind), *_length(parsed, kind)) if isinstance(parsed, dict) else ("it is not a JSON object",)
+    )
 
 
 def _length(document: Mapping[str, Any], kind: Kind) -> Iterator[str]:

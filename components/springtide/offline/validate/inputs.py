@@ -58,7 +58,9 @@ def record_of(token: str) -> type | None:
     if made is None:
         return None
     # A Kubernetes kind is also a nested type: there the class of the resource's inputs is called JobInitArgs.
-    beside = (getattr(sys.modules[made.__module__], f"{made.__name__}{suffix}", None) for suffix in ("InitArgs", "Args"))
+    beside = (
+        getattr(sys.modules[made.__module__], f"{made.__name__}{suffix}", None) for suffix in ("InitArgs", "Args")
+    )
     return next((found for found in beside if isinstance(found, type) and is_input_type(found)), None)
 
 

@@ -24,7 +24,6 @@ _CLUSTERS = ("springtide:index:Cluster", "aws:eks/cluster:Cluster", "gcp:contain
 _NOT_OBJECTS = ("helm.sh/", "yaml/", "kustomize/")
 """Modules of the provider that are not kinds of the Kubernetes API."""
 _GROUP = re.compile(r"^([^./]*)(?:\.[^/]*)?/")
-_PREFIX = "/api/"
 
 
 def is_object(token: str) -> bool:
@@ -81,12 +80,16 @@ def _findings(resource: Resource, error: jsonschema.ValidationError) -> Iterator
         return
     if error.validator != "additionalProperties":
         message = f"`{spoken(at)}`: {error.message}" if at else error.message
-        yield finding(resource, "k8s/schema", at, message, value=_brief(error.instance), fix="see the object's API reference")
+        yield finding(
+            resource, "k8s/schema", at, message, value=_brief(error.instance), fix="see the object's API reference"
+        )
         return
     known = sorted(error.schema.get("properties", ()))
     for name in sorted(set(error.instance) - set(known)):
         near = nearest(name, known)
-        message = f"{f'`{spoken(at)}`' if at else resource.name} has no member `{name}`" + (f"; did you mean `{near}`?" if near else "")
+        message = f"{f'`{spoken(at)}`' if at else resource.name} has no member `{name}`" + (
+            f"; did you mean `{near}`?" if near else ""
+        )
         fix = f"rename `{name}` to `{near}`" if near else f"remove `{name}`"
         few = closest_first(name, known)
         yield finding(resource, "k8s/schema", child(at, name), message, value=name, allowed=few, fix=fix)
@@ -117,9 +120,9 @@ def _number(minor: str) -> tuple[int, ...]:
 @cache
 def _validator(minor: str, api_version: str, kind: str) -> Any:
     """A validator of one kind; None when the version has no such kind."""
-    folder = f"kubernetes-json-schema/v{minor}.0-local-strict"
+    folder, group = f"kubernetes-json-schema/v{minor}.0-local-strict", _GROUP.sub(r"\1-", api_version)
     try:
-        schema = schema_contents(f"{folder}/{kind.lower()}-{_GROUP.sub(r'\1-', api_version)}.json", minor)
+        schema = schema_contents(f"{folder}/{kind.lower()}-{group}.json", minor)
     except FileNotFoundError:
         return None
     registry: Registry[Any] = Schema.from_contents(schema) @ _definitions(minor)

@@ -57,8 +57,12 @@ def inspect(resource: Resource) -> Shaped:
     record = inputs.record_of(resource.type)
     shaped = Shaped()
     walk = _Walk(resource, frozenset(resource.unknown + resource.secret), shaped)
-    shape = inputs.Shape(frozenset({"object"}), record=record) if record else inputs.Shape(frozenset({"map"}), inputs.ANYTHING)
-    walk.object(_given(resource, record), shape, _Place())
+    shape = (
+        inputs.Shape(frozenset({"object"}), record=record)
+        if record
+        else inputs.Shape(frozenset({"map"}), inputs.ANYTHING)
+    )
+    walk.in_object(_given(resource, record), shape, _Place())
     return shaped
 
 
@@ -115,13 +119,13 @@ class _Walk:
         inside = isinstance(value, list | dict) and bool(value) and "any" not in shape.kinds
         self._note(value, place, leaf=not inside, judged=True)
         if inside:
-            (self.list if isinstance(value, list) else self.object)(value, shape, place)
+            (self.in_list if isinstance(value, list) else self.in_object)(value, shape, place)
 
-    def list(self, values: list[Any], shape: inputs.Shape, place: _Place) -> None:
+    def in_list(self, values: list[Any], shape: inputs.Shape, place: _Place) -> None:
         for index, value in enumerate(values):
             self.visit(value, shape.item or inputs.ANYTHING, place.down(str(index), wild=True))
 
-    def object(self, value: Mapping[str, Any], shape: inputs.Shape, place: _Place) -> None:
+    def in_object(self, value: Mapping[str, Any], shape: inputs.Shape, place: _Place) -> None:
         given = {name: item for name, item in value.items() if item is not None}
         if shape.record is None:
             for name, item in given.items():
@@ -137,8 +141,13 @@ class _Walk:
     def _note(self, value: Any, place: _Place, *, leaf: bool, judged: bool) -> None:
         self.shaped.nodes.append(
             Node(
-                path=place.path, pattern=place.pattern, owner=place.owner, local=place.local,
-                value=value, leaf=leaf, judged=judged,
+                path=place.path,
+                pattern=place.pattern,
+                owner=place.owner,
+                local=place.local,
+                value=value,
+                leaf=leaf,
+                judged=judged,
             )  # fmt: skip
         )
 
@@ -149,8 +158,12 @@ class _Walk:
             message = f"{self._holder(place)} has no member `{name}`" + (f"; did you mean `{near}`?" if near else "")
             self.shaped.findings.append(
                 finding(
-                    self.resource, "sdk/unknown-field", path, message,
-                    value=name, allowed=closest_first(name, sorted(members)),
+                    self.resource,
+                    "sdk/unknown-field",
+                    path,
+                    message,
+                    value=name,
+                    allowed=closest_first(name, sorted(members)),
                     fix=f"rename `{name}` to `{near}`" if near else f"remove `{name}`",
                 )  # fmt: skip
             )
@@ -159,10 +172,16 @@ class _Walk:
         for name in names:
             path = place.down(name, wild=False).path
             message = f"{self._holder(place)} needs `{name}`, which is not given"
-            self.shaped.findings.append(finding(self.resource, "sdk/required", path, message, fix=f"set `{spoken(path)}`"))
+            self.shaped.findings.append(
+                finding(self.resource, "sdk/required", path, message, fix=f"set `{spoken(path)}`")
+            )
 
     def _holder(self, place: _Place) -> str:
-        return f"`{spoken(place.path)}` of {self.resource.name}" if place.path else f"{self.resource.type} {self.resource.name}"
+        return (
+            f"`{spoken(place.path)}` of {self.resource.name}"
+            if place.path
+            else f"{self.resource.type} {self.resource.name}"
+        )
 
 
 def _complaint(value: Any, shape: inputs.Shape) -> str:

@@ -1,0 +1,71 @@
+# What people type. Each target sets up what it needs, once, from the hashed locks in requirements/; `make` lists them.
+SHELL := bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+ENV ?=
+BASE ?=
+
+BIN := .venv/bin
+MARKS := .venv/marks
+INSTALL = $(BIN)/uv pip install --python $(BIN)/python --require-hashes
+
+.PHONY: help plan train serve test check bench lock format clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+plan: $(MARKS)/base ## Plan an environment offline: make plan [ENV=dev] [BASE=main]
+	@$(BIN)/springtide plan $(if $(ENV),$(ENV),--all) $(if $(BASE),--base $(BASE))
+
+train: $(MARKS)/workloads ## Train a small GPT here, with the entry that a container runs
+	@$(BIN)/python -m springtide_workloads.local train
+
+serve: $(MARKS)/workloads ## Serve what `make train` exported, over HTTP
+	@$(BIN)/python -m springtide_workloads.local serve
+
+test: $(MARKS)/dev ## Run the tests
+	@$(BIN)/python -m pytest
+
+check: $(MARKS)/dev ## Lint, types, import arrows
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
+
+bench: $(MARKS)/dev ## Measure the planner
+	@$(BIN)/python bench/plan.py
+
+format: $(MARKS)/dev ## Format the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: $(MARKS)/uv ## Remake the hashed locks from pyproject.toml
+	requirements/lock
+
+clean: ## Remove the virtual environment, caches and runs
+	rm -rf .venv .cache .hypothesis .ruff_cache runs
+
+$(MARKS)/uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "springtide needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Set PYTHON=python3.12, say."; exit 1; }
+	@echo "▸ virtual environment in .venv"
+	@$(PYTHON) -m venv .venv || { echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@mkdir -p $(MARKS) && touch $@
+
+$(MARKS)/base: requirements/base.txt pyproject.toml $(MARKS)/uv
+	@echo "▸ 1/2 packages for planning (about 200 MB, once)"
+	@$(INSTALL) -r requirements/base.txt
+	@echo "▸ 2/2 springtide itself"
+	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --editable .
+	@touch $@
+
+$(MARKS)/workloads: requirements/workloads.txt $(MARKS)/base
+	@echo "▸ torch and what training and serving need (about 3 GB, once)"
+	@$(INSTALL) -r requirements/workloads.txt
+	@touch $@
+
+$(MARKS)/dev: requirements/dev.txt $(MARKS)/workloads
+	@echo "▸ tools for tests and checks"
+	@$(INSTALL) -r requirements/dev.txt
+	@touch $@

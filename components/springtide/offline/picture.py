@@ -1,0 +1,365 @@
+"""The architecture of a plan as one SVG, laid out by code: network, cluster, pools as rows of nodes, storage, arrows.
+
+Everything flows from top to bottom in lanes, so that any number of pools, jobs and buckets fits. Colours are classes
+of the page that holds the picture.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from springtide.offline.cost import PoolCost
+from springtide.offline.markup import Markup, element, together
+from springtide.offline.replacement import Action
+from springtide.offline.report import Report, Workload, bounds, count_of, usd, workloads
+from springtide.offline.views import (
+    ClusterView,
+    ControllersView,
+    JobView,
+    NetworkView,
+    ServiceView,
+    StorageView,
+)
+from springtide.offline.zones import ZoneParts, zone_parts
+
+WIDTH = 1160
+_NETWORK_RIGHT = 900
+_STORAGE = (986, 174, 78)
+"""Left edge, width and height of a bucket."""
+_CLUSTER = (40, 880)
+_COLUMNS = {"name": 58, "nodes": 234, "cost": 486, "work": 668}
+_WORK_WIDTH = 200
+_NODE, _NODES_IN_ROW, _MOST_NODES = 26, 9, 18
+_CHARACTER = 0.56
+"""Width of an average character, in ems: what text is cut by, for no font is at hand to measure with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lane:
+    """One row of the cluster: the system nodes or a pool, with the workloads on it."""
+
+    name: str
+    height: int
+    drawn: Markup
+    cards: tuple[tuple[Workload, Markup], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Flow:
+    """An arrow between a workload and a bucket."""
+
+    workload: str
+    storage: str
+    kind: str
+    inward: bool
+    """Whether the workload reads from the bucket."""
+
+
+def draw(report: Report) -> Markup:
+    """The picture, scaling to the width it is given; empty where the plan has no cluster."""
+    clusters = ClusterView.among(report.plan.resources)
+    if not clusters:
+        return Markup()
+    zones = zone_parts(report.plan)
+    zones_bottom = 104 + (_zones_height(zones) if zones else 0)
+    lanes = [*_lanes(report, clusters[0])]
+    tops = _stacked(zones_bottom + 48, [lane.height for lane in lanes], gap=10)
+    cluster_bottom = tops[-1] + lanes[-1].height + 14
+    storages = StorageView.among(report.plan.resources)
+    height = max(cluster_bottom + 16, zones_bottom + 48 + 100 * len(storages))
+    drawn = together(
+        _network_frame(report, height),
+        *_zone_columns(zones),
+        _cluster_frame(clusters[0], zones_bottom, cluster_bottom),
+        *(_moved(lane.drawn, 0, top) for lane, top in zip(lanes, tops, strict=True)),
+        *_reach(clusters[0], tops[0], zones),
+        *_storage_side(report, storages, lanes, tops),
+    )
+    title = f"Architecture of {report.plan.environment.get('name', '')}"
+    return element(
+        "svg", element("title", title), _arrow_heads(), drawn,
+        viewBox=f"0 0 {WIDTH} {height + 2}", role="img", class_="picture", xmlns="http://www.w3.org/2000/svg",
+    )  # fmt: skip
+
+
+def fit(text: str, width: float, size: float = 12) -> str:
+    """`text` cut so that it should not be wider than `width` at font size `size`, both in pixels."""
+    most = int(width / (size * _CHARACTER))
+    return text if len(text) <= most else f"{text[: max(most - 1, 0)]}…"
+
+
+def _text(  # noqa: PLR0913  where, what, and how
+    x: float, y: float, text: str, *, width: float = 400, class_: str = "", anchor: str | None = None
+) -> Markup:
+    """One line of text, cut to `width`, with the whole of it as its tooltip."""
+    size = {"big": 15, "bold": 13}.get(class_.partition(" ")[0], 11.5)
+    shown = fit(text, width, size)
+    tooltip = element("title", text) if shown != text else None
+    return element("text", shown, tooltip, x=float(x), y=float(y), class_=class_ or None, text_anchor=anchor)
+
+
+def _box(x: float, y: float, width: float, height: float, class_: str, *, radius: float = 6) -> Markup:
+    return element(
+        "rect", x=float(x), y=float(y), width=float(width), height=float(height), rx=float(radius), class_=class_
+    )
+
+
+def _moved(drawn: Markup, x: float, y: float) -> Markup:
+    return element("g", drawn, transform=f"translate({x:g} {y:g})")
+
+
+def _stacked(top: int, heights: Sequence[int], *, gap: int) -> list[int]:
+    """Tops of boxes with these heights, one below the other."""
+    return [top + sum(heights[:index]) + gap * index for index in range(len(heights))]
+
+
+def _network_frame(report: Report, height: int) -> Markup:
+    networks = NetworkView.among(report.plan.resources)
+    place = report.plan.environment
+    where = f"{place.get('cloud', '')} · {place.get('region', '')}"
+    label = where
+    if networks:
+        nat = {"one": "one NAT gateway", "per-zone": "a NAT gateway in each zone"}.get(networks[0].nat, networks[0].nat)
+        label = f"{where} · {networks[0].cidr} · {nat}"
+    return together(
+        _box(0, 56, _NETWORK_RIGHT, height - 56, "network", radius=10),
+        _text(44, 80, "Network", class_="big"),
+        _text(118, 80, label, width=520, class_="dim"),
+    )
+
+
+def _zones_height(zones: Sequence[ZoneParts]) -> int:
+    return 26 + 34 * max(len(zone.subnets) for zone in zones)
+
+
+def _zone_columns(zones: Sequence[ZoneParts]) -> Iterator[Markup]:
+    left, right = _CLUSTER
+    step = (right - left + 8) / max(len(zones), 1)
+    for index, zone in enumerate(zones):
+        x, width = left + index * step, step - 8
+        yield _box(x, 96, width, _zones_height(zones), "zone")
+        yield _text(x + 10, 114, zone.id, width=width - 60, class_="bold")
+        for row, subnet in enumerate(zone.subnets):
+            y = 122 + 34 * row
+            yield _box(x + 8, y, width - 16, 28, "private" if subnet.private else "public", radius=4)
+            kind = "private" if subnet.private else "public"
+            yield _text(x + 16, y + 18, f"{kind} {subnet.cidr}", width=width - (84 if subnet.nat else 32))
+            if subnet.nat:
+                yield _box(x + width - 54, y + 4, 40, 20, "nat", radius=10)
+                yield _text(x + width - 34, y + 18, "NAT", class_="on-nat", anchor="middle")
+                yield _arrow([(x + width - 34, y + 4), (x + width - 34, 32)], "out")
+
+
+def _cluster_frame(cluster: ClusterView, top: int, bottom: int) -> Markup:
+    left, right = _CLUSTER
+    access = cluster.access if isinstance(cluster.access, str) else ", ".join(cluster.access)
+    return together(
+        _box(left, top + 10, right - left, bottom - top - 10, "cluster", radius=8),
+        _text(left + 14, top + 33, "Cluster", class_="big"),
+        _text(left + 80, top + 33, f"Kubernetes {cluster.version} · nodes in private subnets", class_="dim"),
+        _text(right - 14, top + 33, f"API: {access}", class_="dim", anchor="end", width=300),
+    )
+
+
+def _lanes(report: Report, cluster: ClusterView) -> Iterator[_Lane]:
+    jobs = {job.name: job.pool for job in report.plan.jobs()}
+    services: dict[str, str | None] = {item.name: item.pool for item in report.plan.services()}
+    placed: dict[str | None, list[Workload]] = {}
+    for item in workloads(report.plan):
+        placed.setdefault((jobs if item.kind == "job" else services)[item.name], []).append(item)
+    yield _system_lane(report, cluster, placed.get(None, []))
+    for cost in report.cost.pools:
+        yield _pool_lane(report, cost, placed.get(cost.pool.name, []))
+
+
+def _lane(name: str, content: Markup, work: Sequence[Workload], *, height: int, class_: str) -> _Lane:
+    cards = tuple((item, _card(item)) for item in work)
+    tall = max(height, 12 + 50 * len(cards))
+    left, right = _CLUSTER
+    drawn = together(
+        _box(left + 8, 0, right - left - 16, tall, class_),
+        content,
+        *(_moved(card, _COLUMNS["work"], 7 + 50 * index) for index, (_, card) in enumerate(cards)),
+    )
+    return _Lane(name=name, height=tall, drawn=drawn, cards=cards)
+
+
+def _system_lane(report: Report, cluster: ClusterView, work: Sequence[Workload]) -> _Lane:
+    charts = [chart for item in ControllersView.among(report.plan.resources) for chart in item.charts]
+    types = ", ".join(cluster.system_machine_types)
+    content = together(
+        _box(_COLUMNS["name"], 14, 158, 44, "plane"),
+        _text(_COLUMNS["name"] + 79, 33, "control plane", class_="bold on-plane", anchor="middle"),
+        _text(_COLUMNS["name"] + 79, 49, "run by the cloud", class_="on-plane", anchor="middle"),
+        *_nodes(cluster.system_nodes, cluster.system_nodes, cluster.system_nodes, 0, top=10),
+        _text(_COLUMNS["nodes"], 58, f"{count_of(cluster.system_nodes, 'system node')}, {types}", width=240),
+        _text(_COLUMNS["cost"], 28, "installed", class_="dim", width=170),
+        _text(_COLUMNS["cost"], 44, ", ".join(charts) or "nothing", width=170),
+    )
+    return _lane("", content, work, height=72, class_="lane system")
+
+
+def _pool_lane(report: Report, cost: PoolCost, work: Sequence[Workload]) -> _Lane:
+    pool, nodes = cost.pool, cost.nodes
+    more = len(pool.machine_types) - 1
+    machines = f"{pool.machine_types[0]} and {more} more" if more > 0 else ", ".join(pool.machine_types)
+    action = _strongest_action(report, pool.urn)
+    content = together(
+        _text(_COLUMNS["name"], 24, pool.name, class_="bold", width=100),
+        *_tag(action),
+        _text(_COLUMNS["name"], 42, f"{pool.gpus_per_node} × {pool.gpu} · {', '.join(pool.capacity)}", width=165),
+        _text(_COLUMNS["name"], 58, machines, class_="dim", width=165),
+        _text(_COLUMNS["name"], 74, pool.purpose, class_="dim", width=165),
+        *_nodes(nodes.floor, nodes.now, nodes.ceiling, pool.gpus_per_node, top=10),
+        _text(_COLUMNS["nodes"], 82, f"{bounds(nodes.floor, nodes.now, nodes.ceiling)} nodes", width=240),
+        *_prices(cost),
+    )
+    return _lane(pool.name, content, work, height=94, class_=f"lane{' op-' + action.name.lower() if action else ''}")
+
+
+def _prices(cost: PoolCost) -> Iterator[Markup]:
+    for row, (capacity, band) in enumerate(cost.bands.items()):
+        y = 24 + 32 * row
+        yield _text(_COLUMNS["cost"], y, f"{capacity.value}, USD/h", class_="dim", width=170)
+        figures = bounds(usd(band.floor), usd(band.now), usd(band.ceiling))
+        yield _text(_COLUMNS["cost"], y + 15, figures, width=170, class_="figures")
+
+
+def _nodes(floor: int, now: int, ceiling: int, gpus: int, *, top: int) -> Iterator[Markup]:
+    """One square a node: always there, started by this plan, or possible; each with a pip per GPU."""
+    shown = min(ceiling, _MOST_NODES)
+    for index in range(shown):
+        state = "always" if index < floor else "started" if index < now else "possible"
+        x = _COLUMNS["nodes"] + (index % _NODES_IN_ROW) * _NODE
+        y = top + index // _NODES_IN_ROW * _NODE
+        yield _box(x, y, _NODE - 4, _NODE - 4, f"node {state}", radius=4)
+        yield from (_pip(x, y, gpu, gpus, state) for gpu in range(min(gpus, 8)))
+    if ceiling > shown:
+        x = _COLUMNS["nodes"] + 130
+        yield _text(x, 82, f"({shown} of {ceiling} drawn)", class_="dim")
+
+
+def _pip(x: float, y: float, index: int, gpus: int, state: str) -> Markup:
+    """One GPU: a dot, four to a row, the whole in the middle of its node."""
+    columns, rows = min(gpus, 4), (min(gpus, 8) + 3) // 4
+    left = x + (_NODE - 4) / 2 - (columns - 1) * 2.5
+    first = y + (_NODE - 4) / 2 - (rows - 1) * 3
+    return element("circle", cx=left + index % 4 * 5.0, cy=first + index // 4 * 6.0, r=1.9, class_=f"gpu {state}")
+
+
+def _card(item: Workload) -> Markup:
+    state = "ready" if not item.waits_for else "waiting"
+    detail = item.what if not item.waits_for else f"waits for {item.waits_for[0]}"
+    return together(
+        _box(0, 0, _WORK_WIDTH, 42, f"card {state}"),
+        _text(10, 17, f"{item.kind} {item.name}", width=_WORK_WIDTH - 20, class_="bold"),
+        _text(10, 33, detail, width=_WORK_WIDTH - 18, class_="dim"),
+    )
+
+
+def _strongest_action(report: Report, component: str) -> Action | None:
+    """The worst that happens to what a component makes, against the base; None without a base or a change."""
+    comparison = report.comparison
+    if comparison is None or comparison.new_environment:
+        return None
+    children = {item.urn for item in report.plan.resources if item.parent == component}
+    found = {change.action for change in comparison.changes if change.urn in children}
+    return next((action for action in (Action.REPLACE, Action.UPDATE_OR_REPLACE, *Action) if action in found), None)
+
+
+def _tag(action: Action | None) -> Iterator[Markup]:
+    words = {Action.CREATE: "new", Action.UPDATE: "changed", Action.REPLACE: "replaced", Action.DELETE: "shrinks"}
+    if action is not None and action is not Action.KEEP:
+        text = words.get(action, "changed")
+        yield _box(_COLUMNS["name"] + 104, 11, 62, 18, f"tag op-{action.name.lower()}", radius=9)
+        yield _text(_COLUMNS["name"] + 135, 24, text, class_="on-tag", anchor="middle")
+
+
+def _reach(cluster: ClusterView, lane_top: int, zones: Sequence[ZoneParts]) -> Iterator[Markup]:
+    """Who reaches the API, and the way out."""
+    if not isinstance(cluster.access, str):
+        label = f"operators: {', '.join(cluster.access)}"
+        yield _box(0, 4, 330, 28, "outside", radius=14)
+        yield _text(16, 22, label, width=305)
+        y = lane_top + 36
+        yield _arrow([(20, 32), (20, y), (_COLUMNS["name"], y)], "in")
+    if any(subnet.nat for zone in zones for subnet in zone.subnets):
+        yield _box(350, 4, _NETWORK_RIGHT - 350, 28, "outside", radius=14)
+        yield _text(366, 22, "internet: image pulls, package and model downloads", width=500)
+
+
+def _storage_side(
+    report: Report, storages: Sequence[StorageView], lanes: Sequence[_Lane], tops: Sequence[int]
+) -> Iterator[Markup]:
+    left, width, height = _STORAGE
+    places = {item.name: tops[0] + 104 * index for index, item in enumerate(storages)}
+    for item in storages:
+        expiry = "" if item.expire_days is None else f"old versions go after {count_of(item.expire_days, 'day')}"
+        yield _moved(_cylinder(width, height, item.name, item.kind, expiry), left, places[item.name])
+    cards = {
+        card[0].name: top + 28 + 50 * index
+        for lane, top in zip(lanes, tops, strict=True)
+        for index, card in enumerate(lane.cards)
+    }
+    flows = [flow for flow in _flows(report) if flow.storage in places and flow.workload in cards]
+    for index, flow in enumerate(flows):
+        used = [other for other in flows if other.storage == flow.storage]
+        at_storage = places[flow.storage] + 20 + (height - 34) * (used.index(flow) + 1) / (len(used) + 1)
+        at_card = cards[flow.workload] + (6 if flow.kind == "data" else -6 if flow.kind == "checkpoints" else 0)
+        lane_x = _NETWORK_RIGHT + 14 + 9 * (index % 7)
+        points = [
+            (_COLUMNS["work"] + _WORK_WIDTH, at_card),
+            (lane_x, at_card),
+            (lane_x, at_storage),
+            (left, at_storage),
+        ]
+        yield _arrow(points[::-1] if flow.inward else points, flow.kind)
+
+
+def _flows(report: Report) -> Iterator[_Flow]:
+    jobs = {job.name: job for job in report.plan.jobs()}
+    for job in jobs.values():
+        yield from _job_flows(job)
+    for service in report.plan.services():
+        yield from _service_flows(service, jobs)
+
+
+def _job_flows(job: JobView) -> Iterator[_Flow]:
+    yield _Flow(workload=job.name, storage=job.checkpoints, kind="checkpoints", inward=False)
+    if job.data is not None:
+        yield _Flow(workload=job.name, storage=job.data, kind="data", inward=True)
+
+
+def _service_flows(service: ServiceView, jobs: dict[str, JobView]) -> Iterator[_Flow]:
+    job = jobs.get(service.model.get("job", ""))
+    if job is not None:
+        yield _Flow(workload=service.name, storage=job.checkpoints, kind="model", inward=True)
+
+
+def _cylinder(width: int, height: int, name: str, kind: str, note: str) -> Markup:
+    body = (
+        f"M0 10 V{height - 10} C0 {height + 3} {width} {height + 3} {width} {height - 10} "
+        f"V10 C{width} -3 0 -3 0 10 C0 23 {width} 23 {width} 10"
+    )
+    return together(
+        element("path", d=body, class_="storage"),
+        _text(width / 2, 40, name, class_="bold", anchor="middle", width=width - 20),
+        _text(width / 2, 55, kind, class_="dim", anchor="middle", width=width - 20),
+        _text(width / 2, 69, note, class_="dim", anchor="middle", width=width - 8),
+    )
+
+
+def _arrow(points: Sequence[tuple[float, float]], kind: str) -> Markup:
+    (x, y), *rest = points
+    way = f"M{x:g} {y:g} " + " ".join(f"L{x:g} {y:g}" for x, y in rest)
+    return element("path", d=way, class_=f"arrow {kind}", marker_end=f"url(#head-{kind})")
+
+
+def _arrow_heads() -> Markup:
+    heads = (
+        element(
+            "marker", element("path", d="M0 0 L7 3.5 L0 7 Z", class_=f"head {kind}"), id=f"head-{kind}",
+            markerWidth=7, markerHeight=7, refX=6, refY=3.5, orient="auto", markerUnits="userSpaceOnUse",
+        )
+        for kind in ("in", "out", "checkpoints", "data", "model")
+    )  # fmt: skip
+    return element("defs", *heads)

@@ -1,0 +1,163 @@
+"""Records what a stack's program registers, without engine, cloud, account or network.
+
+The program runs in a process of its own (`springtide.offline.program`) with an environment of its own: what a machine has
+set for a cloud, a cluster or Pulumi never reaches it. This module imports neither the SDK nor the components.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from springtide.offline.config import ConfigError, Project, read_environment, read_project
+from springtide.offline.plan import Resource
+from springtide.spec import Finding
+
+LIMIT_SECONDS = 60.0
+"""Time for one run of a program; a plan runs it twice."""
+
+_GRACE_SECONDS = 5.0
+"""Time for the child to say by itself that a run took too long."""
+_KEPT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SYSTEMROOT", "TMPDIR")
+"""What a program may see of the machine's environment variables."""
+
+
+class ProgramError(Exception):
+    """The program's own fault, or ours: it crashed, or never came to an end.
+
+    Attributes:
+        traceback: Where; empty for a program that was stopped.
+    """
+
+    def __init__(self, message: str, traceback: str = "") -> None:
+        self.traceback = traceback
+        super().__init__(message)
+
+
+class MistakeError(Exception):
+    """The user can mend it. `str()` is the whole text for people.
+
+    Attributes:
+        findings: The same as data, where the error has any.
+    """
+
+    def __init__(self, message: str, findings: Sequence[Finding] = ()) -> None:
+        self.findings = tuple(findings)
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What one environment's program registers."""
+
+    project: str
+    environment: str
+    file: Path
+    """The environment file."""
+    resources: tuple[Resource, ...]
+    """In topological order, ties by URN; the root stack is not among them."""
+    outputs: dict[str, dict[str, Any]]
+    """The stack's exports, each with `value` and `unknown`."""
+    component_outputs: dict[str, dict[str, Any]]
+    """What components registered as outputs, by URN."""
+    warnings: tuple[Finding, ...]
+    """What components warned of."""
+    seconds: float
+    """Time of the whole recording, the start of the child included."""
+
+
+def record(
+    root: Path,
+    environment: str,
+    *,
+    config: Mapping[str, Any] | None = None,
+    file: Path | None = None,
+    roots: Sequence[Path] = (),
+    limit_seconds: float = LIMIT_SECONDS,
+) -> Recording:
+    """Run an environment's program and say what it registers.
+
+    Args:
+        root: Folder of Pulumi.yaml.
+        environment: Name of the environment, which is the stack's.
+        config: Configuration instead of the environment file's, as its `config:` would hold it.
+        file: The environment file, where it is not `Pulumi.<environment>.yaml` in the project's folder for them.
+        roots: Folders to import packages from, before any other.
+        limit_seconds: Time for one run of the program.
+
+    Raises:
+        MistakeError: Pulumi.yaml or the environment file is wrong, or the program asks for what no plan can give.
+        ProgramError: the program crashed or never ended.
+    """
+    start = time.perf_counter()
+    try:
+        project = read_project(root.resolve())
+        place = file or project.environments / f"Pulumi.{environment}.yaml"
+        given = read_environment(place) if config is None else dict(config)
+    except ConfigError as error:
+        raise MistakeError(str(error)) from error
+    answer = _child(_request(root, environment, project, project.defaults | given, limit_seconds), roots, limit_seconds)
+    return Recording(
+        project=project.name,
+        environment=environment,
+        file=place,
+        resources=tuple(Resource.from_json(item) for item in answer["resources"]),
+        outputs=answer["outputs"],
+        component_outputs=answer["component_outputs"],
+        warnings=tuple(Finding.from_json(item) for item in answer["warnings"]),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _request(
+    root: Path, environment: str, project: Project, config: Mapping[str, Any], limit_seconds: float
+) -> dict[str, Any]:
+    return {
+        "project": project.name,
+        "stack": environment,
+        "root": str(root.resolve()),
+        "program": str(project.program.resolve()),
+        "config": dict(config),
+        "limit_seconds": limit_seconds,
+    }
+
+
+def _child(request: Mapping[str, Any], roots: Sequence[Path], limit_seconds: float) -> dict[str, Any]:
+    """What the child answers; a program that blocks the event loop is stopped from outside.
+
+    Raises:
+        MistakeError: the child says that the user can mend it.
+        ProgramError: it says otherwise, or says nothing.
+    """
+    command = [sys.executable, "-P", "-m", "springtide.offline.program"]
+    limit = 2 * limit_seconds + _GRACE_SECONDS
+    try:
+        done = subprocess.run(  # noqa: S603  our own interpreter and module
+            command, input=json.dumps(request), stdout=subprocess.PIPE, text=True, env=_environment(roots), timeout=limit,
+            encoding="utf-8", check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise ProgramError(f"the program did not end within {limit:g} s") from None
+    if done.returncode != 0:
+        raise ProgramError(f"the program ended its own process with exit status {done.returncode}")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    if "mistake" in answer:
+        found = [Finding.from_json(item) for item in answer["mistake"]["findings"]]
+        raise MistakeError(answer["mistake"]["message"], found)
+    if "crash" in answer:
+        raise ProgramError(answer["crash"]["message"], answer["crash"]["traceback"])
+    return answer
+
+
+def _environment(roots: Sequence[Path]) -> dict[str, str]:
+    """The child's environment variables. It imports what we can import; what the interpreter finds by itself is left out."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    own = [entry for entry in sys.path if entry and not Path(entry).is_relative_to(sys.prefix)]
+    inherited = [entry for entry in own if not Path(entry).is_relative_to(sys.base_prefix)]
+    path = os.pathsep.join([*(str(root.resolve()) for root in roots), *inherited])
+    return kept | {"PYTHONPATH": path, "PYTHONUTF8": "1"}

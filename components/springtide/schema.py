@@ -1,0 +1,70 @@
+"""The environment file's JSON schema: types and defaults from the specs, words from the arguments' own docstrings."""
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any, get_args
+
+from pydantic import TypeAdapter
+
+from springtide import clouds, spec
+from springtide.cluster import ClusterArgs
+from springtide.network import NetworkArgs
+from springtide.parse import docstrings
+from springtide.pool import GpuPoolArgs
+from springtide.sections import EnvironmentFile, JobSection, NetworkSection, ServiceSection
+from springtide.service import ModelArgs, ModelServiceArgs, ReplicasArgs, ScaleOnArgs
+from springtide.storage import StorageArgs
+from springtide.training import TrainingJobArgs
+
+DOCUMENTED_BY: dict[type, type] = {
+    NetworkSection: NetworkArgs,
+    spec.ClusterSpec: ClusterArgs,
+    spec.StorageSpec: StorageArgs,
+    spec.PoolSpec: GpuPoolArgs,
+    JobSection: TrainingJobArgs,
+    ServiceSection: ModelServiceArgs,
+    spec.ModelSpec: ModelArgs,
+    spec.ReplicasSpec: ReplicasArgs,
+    spec.ScaleOnSpec: ScaleOnArgs,
+}
+"""Where a section's fields are described: the component arguments that they become."""
+
+
+def environment_schema() -> dict[str, Any]:
+    """JSON schema (2020-12) of a whole file: `config`, and beside it whatever Pulumi keeps there."""
+    config = TypeAdapter(EnvironmentFile).json_schema()
+    definitions = config.pop("$defs")
+    for section in _sections(EnvironmentFile):
+        _describe(section, config if section is EnvironmentFile else definitions[section.__name__])
+    config["properties"]["cloud"]["enum"] = list(clouds.available())
+    # The engine writes the project's name before a key when it sets one.
+    config["patternProperties"] = {"^[a-z][a-z0-9-]*:": True}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Springtide environment",
+        "type": "object",
+        "properties": {"config": _untitled(config)},
+        "required": ["config"],
+        "$defs": _untitled(definitions),
+    }
+
+
+def _sections(section: type) -> Iterator[type]:
+    yield section
+    for item in fields(section):
+        for option in (item.type, *get_args(item.type)):
+            if isinstance(option, type) and is_dataclass(option):
+                yield from _sections(option)
+
+
+def _describe(section: type, schema: dict[str, Any]) -> None:
+    words = docstrings(DOCUMENTED_BY.get(section, section)) | docstrings(section)
+    for name, item in schema["properties"].items():
+        item["description"] = words[name]
+
+
+def _untitled(schema: Any) -> Any:
+    """The schema without pydantic's titles, which repeat each key with a capital letter."""
+    if isinstance(schema, dict):
+        return {key: _untitled(value) for key, value in schema.items() if key != "title" or isinstance(value, dict)}
+    return [_untitled(item) for item in schema] if isinstance(schema, list) else schema

@@ -1,0 +1,178 @@
+"""What look-ups promise to whoever plans with them."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from springtide import catalog
+from springtide.catalog import Capacity, MachineType, UnknownNameError
+
+ACCELERATORS = [item.name for item in catalog.accelerators("aws")]
+requests = st.tuples(st.sampled_from(ACCELERATORS), st.integers(0, 16), st.sampled_from(catalog.regions("aws")))
+
+
+def on_demand(item: MachineType, region: str) -> float | None:
+    found = catalog.price("aws", region, item.name, Capacity.ON_DEMAND)
+    return None if found is None else found.usd_per_hour
+
+
+@given(requests)
+def test_candidates_have_what_was_asked_for_where_it_was_asked_for(request: tuple[str, int, str]) -> None:
+    gpu, count, region = request
+    for item in catalog.candidates("aws", gpu, count, region):
+        assert (item.gpu, item.gpus, item.unusable) == (gpu, count, "")
+        assert catalog.offered(item, region)
+
+
+@given(requests)
+def test_candidates_are_cheapest_first_and_unpriced_last(request: tuple[str, int, str]) -> None:
+    gpu, count, region = request
+    prices = [on_demand(item, region) for item in catalog.candidates("aws", gpu, count, region)]
+    priced = [price for price in prices if price is not None]
+    assert priced == sorted(priced)
+    assert prices[len(priced) :] == [None] * (len(prices) - len(priced))
+
+
+@given(requests)
+def test_candidates_leave_nothing_usable_out(request: tuple[str, int, str]) -> None:
+    gpu, count, region = request
+    usable = {item for item in catalog.machine_types("aws") if (item.gpu, item.gpus, item.unusable) == (gpu, count, "")}
+    assert set(catalog.candidates("aws", gpu, count, region)) == {i for i in usable if catalog.offered(i, region)}
+
+
+@given(requests)
+def test_a_count_that_a_usable_machine_has_is_a_count_of_its_accelerator(request: tuple[str, int, str]) -> None:
+    gpu, count, region = request
+    found = catalog.accelerator("aws", gpu)
+    assert found is not None
+    assert not catalog.candidates("aws", gpu, count, region) or count in found.counts
+
+
+def test_one_l4_in_us_east_1_is_cheapest_on_g6_xlarge() -> None:
+    names = [item.name for item in catalog.candidates("aws", "L4", 1, "us-east-1")]
+    assert names[:3] == ["g6.xlarge", "g6.2xlarge", "g6.4xlarge"]
+    assert not [name for name in names if name.startswith(("g6f", "gr6f"))]
+
+
+def test_eight_h200_put_the_priced_machine_before_the_unpriced_one() -> None:
+    assert "p5e.48xlarge" not in {item.name for item in catalog.candidates("aws", "H200", 8, "us-east-1")}
+    assert [item.name for item in catalog.candidates("aws", "H200", 8, "us-east-2")] == [
+        "p5e.48xlarge",
+        "p5en.48xlarge",
+    ]
+    assert catalog.price("aws", "us-east-2", "p5en.48xlarge", "on-demand") is None
+
+
+def test_the_catalog_does_not_borrow_a_price_from_another_region() -> None:
+    assert catalog.price("aws", "us-east-1", "g6.xlarge", "on-demand") is not None
+    assert catalog.price("aws", "us-west-2", "g6.xlarge", "on-demand") is None
+
+
+def test_an_unknown_spot_price_is_absent_and_not_zero() -> None:
+    assert catalog.price("aws", "us-east-1", "g6.xlarge", "spot") is None
+
+
+def test_a_price_names_its_date_and_source() -> None:
+    found = catalog.price("aws", "us-east-1", "g5.xlarge", "on-demand")
+    assert found is not None
+    assert (found.usd_per_hour, found.capacity, found.date) == (1.006, Capacity.ON_DEMAND, "2026-07-20")
+    assert "karpenter-provider-aws" in found.source
+
+
+def test_a_cluster_cannot_have_machines_in_a_zone_that_eks_refuses() -> None:
+    p5 = catalog.machine_type("aws", "p5.48xlarge")
+    assert p5 is not None
+    refused = {zone.id for zone in catalog.zones("aws", "us-east-1") if zone.refused}
+    assert refused == {"use1-az3"}
+    assert "use1-az3" not in catalog.offered(p5, "us-east-1")
+    assert "use1-az1" in catalog.offered(p5, "us-east-1")
+
+
+@pytest.mark.parametrize(("region", "zone"), [("us-west-1", "usw1-az2"), ("ca-central-1", "cac1-az3")])
+def test_a_refused_zone_is_known_even_where_no_machine_is_offered(region: str, zone: str) -> None:
+    assert {item.id for item in catalog.zones("aws", region) if item.refused} == {zone}
+
+
+def test_a_region_without_machines_offers_none() -> None:
+    g6 = catalog.machine_type("aws", "g6.xlarge")
+    assert g6 is not None
+    assert catalog.offered(g6, "mars-north-1") == ()
+    assert catalog.zones("aws", "mars-north-1") == ()
+    assert "us-east-1" in catalog.regions_of(g6)
+
+
+def test_an_unknown_cloud_is_an_error_that_lists_the_known_ones() -> None:
+    with pytest.raises(UnknownNameError, match="unknown cloud 'nimbus': the catalog knows aws"):
+        catalog.machine_types("nimbus")
+
+
+def test_an_unknown_machine_type_is_none() -> None:
+    assert catalog.machine_type("aws", "g99.huge") is None
+    assert catalog.accelerator("aws", "X1") is None
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("l4", "L4"),
+        ("L40", "L40S"),
+        ("A10", "A10G"),
+        ("nvidia-h100", "H100"),
+        ("RTX PRO 6000", "RTX-PRO-6000"),
+        ("A100 80GB", "A100-80GB"),
+    ],
+)
+def test_a_near_miss_of_an_accelerator_is_understood(written: str, meant: str) -> None:
+    assert catalog.near_accelerators("aws", written)[0] == meant
+
+
+def test_a_name_like_nothing_gets_no_suggestion() -> None:
+    assert catalog.near_accelerators("aws", "toaster") == ()
+
+
+@given(st.text(max_size=20))
+def test_suggestions_are_usable(name: str) -> None:
+    near = catalog.near_accelerators("aws", name)
+    assert len(near) <= 3
+    assert all(
+        found is not None and not found.unusable for found in (catalog.accelerator("aws", item) for item in near)
+    )
+
+
+def test_a_near_miss_of_a_machine_type_is_understood() -> None:
+    assert catalog.near_machine_types("aws", "g6.xlarg")[0] == "g6.xlarge"
+    assert catalog.near_machine_types("aws", "P5.48XLARGE") == ("p5.48xlarge",)
+
+
+def test_values_cannot_be_changed_by_who_looks_them_up() -> None:
+    g6 = catalog.machine_type("aws", "g6.xlarge")
+    assert g6 is not None
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        g6.gpus = 8  # type: ignore[misc]
+
+
+def test_the_date_is_that_of_the_newest_snapshot() -> None:
+    assert catalog.date() == catalog.date("aws") == "2026-08-05"
+
+
+def test_a_service_price_has_its_unit() -> None:
+    disk = catalog.service_price("aws", "us-east-1", "disk-gp3")
+    assert disk is not None
+    assert (disk.usd, disk.per) == (0.08, "GiB-month")
+    assert catalog.service_price("aws", "us-east-1", "free-lunch") is None
+    assert set(catalog.service_items("aws")) >= {"control-plane", "nat-gateway", "public-ipv4", "encryption-key"}
+
+
+def test_node_images_are_pinned_by_version_and_commit() -> None:
+    image = catalog.node_image("aws", "1.35", gpu=True)
+    assert image is not None
+    assert (image.os, image.release) == ("bottlerocket", "1.64.0-ad9d4847")
+    assert catalog.node_image("aws", "1.35", gpu=True, architecture="arm64") == image
+    assert catalog.node_image("aws", "1.35", gpu=True, architecture="riscv64") is None
+    assert catalog.node_image("aws", "1.20", gpu=True) is None
+
+
+def test_the_public_face_is_sorted_and_complete() -> None:
+    assert sorted(catalog.__all__) == catalog.__all__
+    assert all(hasattr(catalog, name) for name in catalog.__all__)

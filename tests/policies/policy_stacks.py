@@ -1,0 +1,147 @@
+"""Small stacks in the plan's format, made of the resources that rules look at."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from springtide_policies import Price
+
+Resource = dict[str, Any]
+
+DIGEST = "registry.example/train@sha256:" + "0" * 64
+PRICES = {
+    ("aws", "us-east-1", "g6.xlarge"): Price(usd_per_hour=0.8048, date="2026-07-20", source="list"),
+    ("aws", "us-east-1", "g5.xlarge"): Price(usd_per_hour=1.006, date="2026-07-20", source="list"),
+}
+
+
+def resource(  # noqa: PLR0913  a resource has this many members
+    kind: str,
+    name: str,
+    inputs: Mapping[str, Any],
+    *,
+    unknown: Sequence[str] = (),
+    inside: Resource | None = None,
+    uses: Mapping[str, Sequence[Resource]] | None = None,
+) -> Resource:
+    """A resource in the plan's format; `inside` is its parent, `uses` what an input is made of."""
+    chain = kind if inside is None else f"{inside['urn'].split('::')[2]}${kind}"
+    return {
+        "urn": f"urn:pulumi:dev::springtide::{chain}::{name}",
+        "type": kind,
+        "name": name,
+        "parent": None if inside is None else inside["urn"],
+        "inputs": dict(inputs),
+        "unknown": list(unknown),
+        "secret": [],
+        "property_depends_on": {path: [item["urn"] for item in items] for path, items in (uses or {}).items()},
+    }
+
+
+def gpu_pool(name: str = "train", *, unknown: Sequence[str] = (), **inputs: Any) -> Resource:
+    """A GPU pool of at most ten machines of either of two priced types."""
+    defaults = {
+        "cloud": "aws", "region": "us-east-1", "machineTypes": ["g6.xlarge", "g5.xlarge"],
+        "capacity": ["spot"], "minNodes": 0, "maxNodes": 10,
+    }  # fmt: skip
+    return resource("springtide:index:GpuPool", name, {**defaults, **inputs}, unknown=unknown)
+
+
+def node_group(
+    name: str = "train", *, unknown: Sequence[str] = (), inside: Resource | None = None, **inputs: Any
+) -> Resource:
+    """A managed node group of GPU machines that may sleep at zero."""
+    scaling = {"minSize": 0, "maxSize": 4, "desiredSize": 0}
+    defaults = {"instanceTypes": ["g6.xlarge"], "amiType": "BOTTLEROCKET_x86_64_NVIDIA", "scalingConfig": scaling}
+    given = {**defaults, **inputs}
+    return resource("aws:eks/nodeGroup:NodeGroup", name, given, unknown=unknown, inside=inside)
+
+
+def karpenter_pool(name: str = "train", *, unknown: Sequence[str] = (), **spec: Any) -> Resource:
+    """A Karpenter NodePool that buys any machine with a GPU."""
+    requirement = {"key": "karpenter.k8s.aws/instance-gpu-count", "operator": "Gt", "values": ["0"]}
+    defaults = {"template": {"spec": {"requirements": [requirement]}}}
+    return resource("kubernetes:karpenter.sh/v1:NodePool", name, {"spec": {**defaults, **spec}}, unknown=unknown)
+
+
+def cpu_karpenter_pool(**spec: Any) -> Resource:
+    """A Karpenter NodePool that buys general machines only."""
+    requirement = {"key": "karpenter.k8s.aws/instance-category", "operator": "In", "values": ["c", "m"]}
+    return karpenter_pool("general", template={"spec": {"requirements": [requirement]}}, **spec)
+
+
+def gke_pool(name: str = "train", **inputs: Any) -> Resource:
+    """A GKE node pool of L4 machines."""
+    defaults = {"nodeConfig": {"machineType": "g2-standard-4"}}
+    return resource("gcp:container/nodePool:NodePool", name, {**defaults, **inputs})
+
+
+def service(name: str = "chat", *, unknown: Sequence[str] = (), **inputs: Any) -> Resource:
+    """A model service on one GPU."""
+    defaults = {"pool": "serve", "gpus": 1, "minReplicas": 0, "maxReplicas": 3}
+    return resource("springtide:index:ModelService", name, {**defaults, **inputs}, unknown=unknown)
+
+
+def pod(image: str = DIGEST, **more: str) -> dict[str, Any]:
+    """A pod with one container, and one more for each keyword: `initContainers=IMAGE`."""
+    extra = {kind: [{"name": kind.lower(), "image": given}] for kind, given in more.items()}
+    return {"containers": [{"name": "main", "image": image}], **extra}
+
+
+def workload(kind: str, spec: Mapping[str, Any], *, unknown: Sequence[str] = ()) -> Resource:
+    """A Kubernetes object with pods inside."""
+    return resource(f"kubernetes:{kind}", "gpt", {"spec": dict(spec)}, unknown=unknown)
+
+
+def templated(image: str = DIGEST, **more: str) -> dict[str, Any]:
+    """The spec of a controller of pods."""
+    return {"template": {"spec": pod(image, **more)}}
+
+
+def job_set(*images: str) -> Resource:
+    """A JobSet with one replicated job for each image."""
+    jobs = [{"name": f"job-{i}", "template": {"spec": templated(image)}} for i, image in enumerate(images)]
+    return workload("jobset.x-k8s.io/v1alpha2:JobSet", {"replicatedJobs": jobs})
+
+
+def bucket(**inputs: Any) -> Resource:
+    """A bucket."""
+    return resource("aws:s3/bucket:Bucket", "artifacts", inputs)
+
+
+def public_access_block(of: Resource | None, *, unknown: Sequence[str] = ("/bucket",), **inputs: Any) -> Resource:
+    """A block of all public access; of a bucket made in the same stack, or of one by name."""
+    flags = dict.fromkeys(("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"), True)
+    kind = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+    uses = {} if of is None else {"/bucket": [of]}
+    return resource(kind, "block", {**flags, "bucket": None, **inputs}, unknown=unknown, uses=uses)
+
+
+def encryption(of: Resource) -> Resource:
+    """Encryption of a bucket with the cloud's own key."""
+    kind = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+    rule = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}
+    return resource(kind, "sse", {"bucket": None, "rules": [rule]}, unknown=["/bucket"], uses={"/bucket": [of]})
+
+
+def closed_bucket(**inputs: Any) -> list[Resource]:
+    """A bucket with everything it should have."""
+    made = bucket(**inputs)
+    return [made, public_access_block(made), encryption(made)]
+
+
+def launch_template(*disks: Mapping[str, Any], unknown: Sequence[str] = ()) -> Resource:
+    """A launch template with these disks."""
+    mappings = {"blockDeviceMappings": list(disks)} if disks else {}
+    return resource("aws:ec2/launchTemplate:LaunchTemplate", "train", mappings, unknown=unknown)
+
+
+def disk(encrypted: str | None = "true") -> dict[str, Any]:
+    """One disk of a launch template."""
+    return {"deviceName": "/dev/xvdb", "ebs": {"volumeSize": 200, "encrypted": encrypted}}
+
+
+def cluster(*resources: str, unknown: Sequence[str] = (), **inputs: Any) -> Resource:
+    """An EKS cluster that encrypts these kinds of resources under a key made in the same stack."""
+    config = {"encryptionConfig": {"provider": {"keyArn": None}, "resources": list(resources)}} if resources else {}
+    key = ["/encryptionConfig/provider/keyArn"] if resources else []
+    return resource("aws:eks/cluster:Cluster", "dev", {**config, **inputs}, unknown=[*key, *unknown])

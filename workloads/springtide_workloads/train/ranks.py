@@ -1,0 +1,105 @@
+"""What the processes of a run do together. Decisions travel over gloo on the CPU, gradients over what the device has."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from springtide_workloads.contract import Device
+from springtide_workloads.errors import WorkloadError
+
+T = TypeVar("T")
+
+TIMEOUT: Final = timedelta(minutes=5)
+"""How long a rank waits for the others before it gives them up."""
+
+_BACKENDS: Final = {Device.CPU: "gloo", Device.CUDA: "cpu:gloo,cuda:nccl"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranks:
+    """This process among all of a run. Every method but `main` must be called by all ranks, in the same order."""
+
+    rank: int
+    world: int
+    device: torch.device
+    control: dist.ProcessGroup
+    """Carries flags and small objects, so that asking for them never waits for a GPU."""
+
+    @property
+    def main(self) -> bool:
+        """Whether this rank speaks for all: prints, publishes, deletes."""
+        return self.rank == 0
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set on any rank."""
+        votes = torch.tensor([int(flag)])
+        dist.all_reduce(votes, op=dist.ReduceOp.MAX, group=self.control)
+        return bool(votes.item())
+
+    def total(self, value: float) -> float:
+        """Sum over the ranks."""
+        sums = torch.tensor([value], dtype=torch.float64)
+        dist.all_reduce(sums, group=self.control)
+        return float(sums.item())
+
+    def mean(self, value: float) -> float:
+        """Mean over the ranks."""
+        return self.total(value) / self.world
+
+    def each(self, work: Callable[[], T]) -> list[T]:
+        """Runs `work` on every rank and gives all results to all. What fails on one fails on every one, alike."""
+        results: list[Any] = [None] * self.world
+        dist.all_gather_object(results, _outcome(work), group=self.control)
+        return [_raised(result) for result in results]
+
+    def once(self, work: Callable[[], T]) -> T:
+        """Runs `work` on the main rank and gives its result, or its failure, to all."""
+        result = [_outcome(work) if self.main else None]
+        dist.broadcast_object_list(result, src=0, group=self.control)
+        answer: T = _raised(result[0])
+        return answer
+
+    def parallel(self, model: nn.Module) -> DistributedDataParallel:
+        """The model with its gradients averaged over all ranks, starting from the main rank's weights."""
+        ids = [self.device.index] if self.device.type == "cuda" else None
+        return DistributedDataParallel(model, device_ids=ids)
+
+    def on_device(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """The tensors where the model is."""
+        return tuple(tensor.to(self.device, non_blocking=True) for tensor in tensors)
+
+
+@contextmanager
+def joined(device: Device) -> Iterator[Ranks]:
+    """Joins the others, by what the elastic agent left in the environment, and leaves them at the end."""
+    local = int(os.environ["LOCAL_RANK"])
+    where = torch.device("cuda", local) if device is Device.CUDA else torch.device("cpu")
+    if where.type == "cuda":
+        torch.cuda.set_device(where)
+    dist.init_process_group(_BACKENDS[device], timeout=TIMEOUT)
+    control = dist.new_group(backend="gloo", timeout=TIMEOUT)
+    try:
+        yield Ranks(rank=dist.get_rank(), world=dist.get_world_size(), device=where, control=control)
+    finally:
+        dist.destroy_process_group()
+
+
+def _outcome(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except WorkloadError as error:
+        return error
+
+
+def _raised(result: Any) -> Any:
+    if isinstance(result, WorkloadError):
+        raise result
+    return result
