@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-import pulumi
 from pulumi_policy import (
     EnforcementLevel,
     Policy,
@@ -62,15 +61,15 @@ def faces(rule: Rule) -> tuple[Face, ...]:
 def policies() -> list[Policy]:
     """Every rule as policies that share one memory of the inputs seen."""
     inputs: dict[str, Resource] = {}
-    return [_POLICIES[face.rule.scope](face, inputs) for rule in RULES for face in faces(rule)]
+    return [SCOPES[face.rule.scope](face, inputs) for rule in RULES for face in faces(rule)]
 
 
 def resource_policy(face: Face, inputs: dict[str, Resource]) -> Policy:
-    """A policy that judges each resource by itself, and remembers its inputs for the policies on the stack."""
+    """A policy that judges each resource by itself, and remembers its inputs for those that come later."""
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         inputs[args.urn] = resource(args.urn, args.resource_type, args.name, args.props, args.opts.parent)
-        _judge(face, [inputs[args.urn]], args, report)
+        _judge(face, [inputs[args.urn]], _facts(face.rule, args.get_config(), list(inputs.values())), args, report)
 
     return ResourceValidationPolicy(validate=validate, **_about(face))
 
@@ -79,12 +78,13 @@ def stack_policy(face: Face, inputs: Mapping[str, Resource]) -> Policy:
     """A policy that judges the whole stack: each resource by its inputs or, where only those came, its outputs."""
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        _judge(face, [_in_stack(item, inputs) for item in args.resources], args, report)
+        resources = [_in_stack(item, inputs) for item in args.resources]
+        _judge(face, resources, _facts(face.rule, args.get_config(), resources), args, report)
 
     return StackValidationPolicy(validate=validate, **_about(face))
 
 
-_POLICIES = {Scope.RESOURCE: resource_policy, Scope.STACK: stack_policy}
+SCOPES = {Scope.RESOURCE: resource_policy, Scope.STACK: stack_policy}
 
 
 def resource(urn: str, kind: str, name: str, props: Mapping[str, Any], parent: str | None) -> Resource:
@@ -129,9 +129,13 @@ def _escaped(key: str) -> str:
 
 
 def _judge(
-    face: Face, resources: list[Resource], args: ResourceValidationArgs | StackValidationArgs, report: ReportViolation
+    face: Face,
+    resources: Sequence[Resource],
+    facts: Facts,
+    args: ResourceValidationArgs | StackValidationArgs,
+    report: ReportViolation,
 ) -> None:
-    findings = assess(resources, _facts(face.rule, args.get_config(), resources), [face.rule])
+    findings = assess(resources, facts, [face.rule])
     for finding in findings:
         if finding.outcome in face.outcomes:
             report(_text(finding), finding.urn or None)
@@ -145,10 +149,10 @@ def _text(finding: Finding) -> str:
 
 
 def _facts(rule: Rule, config: Mapping[str, Any], resources: Sequence[Resource]) -> Facts:
-    """The environment's own `policies:`; what the pack's configuration says of this rule comes first or is added."""
+    """What the `Environment` declares, which comes before all that is in it; the pack's configuration has precedence."""
     keys = machine_types(resources)
     prices = {key: price for key, price in zip(keys, map(_price, keys), strict=True) if price is not None}
-    declared = Facts.of(pulumi.Config().get_object("policies", {}), prices)
+    declared = Facts.declared(resources, prices)
     names = tuple(f"{rule.name}:{name}" for name in config.get("exempt", ()))
     options = {key: config[key] for key in rule.options if key in config}
     return replace(declared, exempt=(*declared.exempt, *names), **options)

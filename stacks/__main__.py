@@ -13,6 +13,7 @@ from springtide import (
     TrainingJob,
     settings,
 )
+from springtide.pool import PoolRef
 
 env = settings.load()
 
@@ -39,7 +40,8 @@ jobs = {
     )
     for name, job in env.jobs.items()
 }
-places = {None: None, **{name: pool.ref for name, pool in pools.items()}}  # no pool: the system nodes, and the CPU
+places: dict[str | None, PoolRef | None] = {name: pool.ref for name, pool in pools.items()}
+places[None] = None  # no pool: the system nodes, and the CPU
 services = {
     name: ModelService(
         name,

@@ -1,6 +1,6 @@
 """Where a value stands in an environment file: the line that a finding's path leads to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import yaml
@@ -18,7 +18,7 @@ def located(findings: Iterable[Finding], text: str, file: str, project: str) -> 
 
 
 def lines(text: str, project: str) -> dict[str, int]:
-    """Line of every value below `config`, by JSON Pointer, counted from 1; keys lose the project's prefix.
+    """Line of every key and item below `config`, by JSON Pointer, counted from 1; keys lose the project's prefix.
 
     Text that is no YAML has no lines; whoever reads the values says what is wrong with it.
     """
@@ -26,21 +26,25 @@ def lines(text: str, project: str) -> dict[str, int]:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError:
         return {"": 1}
-    config = _children(root).get("config", root)
-    return {"": 1 if root is None else config.start_mark.line} | dict(_walk(config, "", f"{project}:"))
+    found = [(line, node) for name, line, node in _children(root) if name == "config"]
+    return {"": line for line, _ in found} | {
+        path: line for _, node in found for path, line in _walk(node, "", f"{project}:")
+    }
 
 
-def _walk(node: yaml.Node | None, path: str, prefix: str) -> Iterable[tuple[str, int]]:
-    for name, child in _children(node).items():
+def _walk(node: yaml.Node, path: str, prefix: str) -> Iterator[tuple[str, int]]:
+    for name, line, child in _children(node):
         below = f"{path}/{name.removeprefix(prefix)}"
-        yield below, child.start_mark.line + 1
-        yield from _walk(child, below, prefix)
+        yield below, line
+        yield from _walk(child, below, "")
 
 
-def _children(node: yaml.Node | None) -> dict[str, yaml.Node]:
+def _children(node: yaml.Node | None) -> Iterator[tuple[str, int, yaml.Node]]:
+    """Name, line and value of each entry of a mapping or a list."""
     if isinstance(node, yaml.MappingNode):
-        return {str(key.value): value for key, value in node.value}
-    return {str(i): item for i, item in enumerate(node.value)} if isinstance(node, yaml.SequenceNode) else {}
+        yield from ((str(key.value), key.start_mark.line + 1, value) for key, value in node.value)
+    if isinstance(node, yaml.SequenceNode):
+        yield from ((str(i), item.start_mark.line + 1, item) for i, item in enumerate(node.value))
 
 
 def _nearest(path: str, places: dict[str, int]) -> int:

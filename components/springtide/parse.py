@@ -3,15 +3,15 @@
 import ast
 import inspect
 import textwrap
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass, replace
-from difflib import get_close_matches
-from typing import Any, Protocol, TypeVar, get_args
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Protocol, TypeVar, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
-from springtide.spec import Finding, Source, SpecError, refuse
+from springtide.spec import Finding, Source, SpecError, did_you_mean, refuse
 
 
 class Spec(Protocol):
@@ -23,6 +23,7 @@ class Spec(Protocol):
 
 
 S = TypeVar("S", bound=Spec)
+Location = tuple[int | str, ...]
 
 
 def read(spec_type: type[S], value: Any, path: str = "") -> tuple[S | None, list[Finding]]:
@@ -36,31 +37,11 @@ def read(spec_type: type[S], value: Any, path: str = "") -> tuple[S | None, list
     Returns:
         The spec, or None where it could not be made, and all mistakes.
     """
-    try:
-        parsed = TypeAdapter(spec_type).validate_python(value)
-    except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False)
-        return None, [_finding(spec_type, item, path) for item in details] + _rules_on_the_rest(
-            spec_type, value, details, path
-        )
+    mistakes = [_finding(spec_type, misfit) for misfit in _misfits(spec_type, value)]
+    if mistakes:
+        return None, below(path, [*mistakes, *independent(sound(spec_type, value).findings(), mistakes)])
+    parsed: S = _adapter(spec_type).validate_python(value)
     return parsed, below(path, parsed.findings())
-
-
-def _rules_on_the_rest(spec_type: type[S], value: Any, details: list[ErrorDetails], path: str) -> list[Finding]:
-    """What the rules say when the values that do not even parse are left to their defaults: nobody likes a second round."""
-    try:
-        parsed = TypeAdapter(spec_type).validate_python(_without(value, [item["loc"] for item in details]))
-    except ValidationError:
-        return []
-    return below(path, parsed.findings())
-
-
-def _without(value: Any, locations: list[tuple[int | str, ...]]) -> Any:
-    if not isinstance(value, Mapping):
-        return value
-    heads = {location[0] for location in locations if len(location) == 1}
-    rest = {key: [place[1:] for place in locations if len(place) > 1 and place[0] == key] for key in value}
-    return {key: _without(item, rest[key]) for key, item in value.items() if key not in heads}
 
 
 def demand(spec_type: type[S], value: Mapping[str, Any], subject: str) -> S:
@@ -73,6 +54,31 @@ def demand(spec_type: type[S], value: Mapping[str, Any], subject: str) -> S:
     if parsed is None or findings:
         raise SpecError(findings, subject)
     return parsed
+
+
+def sound(spec_type: type[S], value: Any) -> S:
+    """What is left of `value` once everything that does not fit is gone, so that rules can judge the rest.
+
+    In place of what does not fit stands the default, or an empty value where there is none: what rules say about
+    those is for `independent` to leave out.
+    """
+    while misfits := _misfits(spec_type, value):
+        for misfit in misfits:
+            value = _mended(spec_type, value, misfit)
+    parsed: S = _adapter(spec_type).validate_python(value)
+    return parsed
+
+
+def independent(findings: Iterable[Finding], mistakes: Iterable[Finding]) -> list[Finding]:
+    """The findings that are not about a value which is a mistake already: nobody likes to read a thing twice."""
+    paths = [mistake.path for mistake in mistakes]
+    return [finding for finding in findings if not any(_about(finding.path, path) for path in paths)]
+
+
+def _about(path: str, mistaken: str) -> bool:
+    """Whether `path` lies at or below a mistake, or is the list with a mistaken item."""
+    item = mistaken.removeprefix(f"{path}/")
+    return path == mistaken or path.startswith(f"{mistaken}/") or (item != mistaken and item.isdigit())
 
 
 def below(path: str, findings: Iterable[Finding]) -> list[Finding]:
@@ -101,58 +107,178 @@ def _own_docstrings(cls: type) -> dict[str, str]:
     }
 
 
-def _finding(spec_type: type, error: ErrorDetails, path: str) -> Finding:
-    location = "".join(f"/{part}" for part in error["loc"])
-    kind, key, value = error["type"], str(error["loc"][-1]) if error["loc"] else "", error["input"]
-    if kind in {"missing", "missing_keyword_only"}:
-        return refuse(
-            "settings/required",
-            path + location,
-            None,
-            f"{key} is required and not given.",
-            f"add `{key}:`",
-            source=Source.SETTINGS,
-        )
-    if kind in {"unexpected_keyword_argument", "extra_forbidden"}:
-        return _unknown_key(spec_type, error["loc"], path + location)
-    message = f"{value!r} does not fit: {error['msg'][0].lower()}{error['msg'][1:]}."
-    fix = _REMEDIES.get(kind, "write a value of that kind")
-    return refuse("settings/type", path + location, value, message, fix, source=Source.SETTINGS)
+@cache
+def _adapter(spec_type: type) -> TypeAdapter[Any]:
+    return TypeAdapter(spec_type)
 
 
-_REMEDIES = {
-    "string_type": "put the value in quotes",
-    "int_parsing": "write a whole number",
-    "int_type": "write a whole number",
-    "int_from_float": "write a whole number",
-    "float_parsing": "write a number",
-    "float_type": "write a number",
-    "tuple_type": "write a list: [a, b]",
-    "list_type": "write a list: [a, b]",
-    "dict_type": "write a mapping: {key: value}",
-    "dataclass_type": "write a mapping: {key: value}",
+@dataclass(frozen=True, slots=True)
+class _Misfit:
+    """A value of the wrong kind, a key that is missing, or one that should not be there."""
+
+    kinds: tuple[str, ...]
+    """Pydantic's words for it; several where each branch of a union has its own."""
+    location: Location
+    value: Any
+
+
+_MISSING = {"missing", "missing_keyword_only"}
+_NO_KEY = "invalid_key"
+_UNKNOWN = {"unexpected_keyword_argument", "extra_forbidden", _NO_KEY}
+_NOT_A_NUMBER = "int_type"
+
+
+def _misfits(spec_type: type, value: Any) -> list[_Misfit]:
+    found: dict[Location, list[tuple[str, Any]]] = {}
+    for location, kind, item in [*_pydantic_misfits(spec_type, value), *_booleans(spec_type, value)]:
+        found.setdefault(location, []).append((kind, item))
+    deepest = [place for place in found if not any(place == other[: len(place)] for other in found if other != place)]
+    return [_Misfit(tuple(dict(found[place])), place, found[place][0][1]) for place in deepest]
+
+
+def _pydantic_misfits(spec_type: type, value: Any) -> Iterator[tuple[Location, str, Any]]:
+    try:
+        _adapter(spec_type).validate_python(value)
+    except ValidationError as error:
+        for item in error.errors(include_url=False, include_context=False):
+            kind = _NO_KEY if "[key]" in item["loc"] else item["type"]
+            yield tuple(_written(item["loc"], value, kind)), kind, item["input"]
+
+
+def _written(location: Location, value: Any, kind: str) -> Iterator[int | str]:
+    """The steps of pydantic's location that lead through `value`; the others name branches of a union."""
+    for part in location:
+        if part in _keys_of(value):
+            value = value[part]
+            yield part
+    if kind in _MISSING:
+        yield location[-1]
+
+
+def _keys_of(value: Any) -> Iterable[int | str]:
+    if isinstance(value, Mapping):
+        return value.keys()
+    return range(len(value)) if isinstance(value, list | tuple) else ()
+
+
+def _booleans(spec_type: Any, value: Any, location: Location = ()) -> Iterator[tuple[Location, str, Any]]:
+    """Truth values where numbers belong: Python counts them among the whole numbers, people do not."""
+    if isinstance(value, bool) and {int, float} & set(_options(spec_type)):
+        yield location, _NOT_A_NUMBER, value
+    for part in _keys_of(value):
+        yield from _booleans(_step(spec_type, part), value[part], (*location, part))
+
+
+def _finding(spec_type: type, misfit: _Misfit) -> Finding:
+    path = "".join(f"/{part}" for part in misfit.location)
+    if _MISSING & set(misfit.kinds):
+        key = misfit.location[-1]
+        message = f"{key} is required and not given."
+        return refuse("settings/required", path, None, message, f"add `{key}:`", source=Source.SETTINGS)
+    if _UNKNOWN & set(misfit.kinds):
+        return _unknown_key(spec_type, misfit.location, path)
+    expected = " or ".join(dict.fromkeys(_EXPECTED[kind] for kind in misfit.kinds))
+    message = f"{_shown(misfit.value)} is not {expected}."
+    fix = _remedy(_keys(_annotation(spec_type, misfit.location)), misfit)
+    return refuse("settings/type", path, misfit.value, message, fix, source=Source.SETTINGS)
+
+
+_EXPECTED = {
+    "string_type": "a text",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "finite_number": "a number",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "dataclass_type": "a mapping",
 }
 
 
-def _unknown_key(spec_type: type, location: tuple[int | str, ...], path: str) -> Finding:
+def _shown(value: Any) -> str:
+    """A value as people write it: a plain one itself, anything else by its kind, for it may be long."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | int | float):
+        return textwrap.shorten(repr(value), 60, placeholder="…")
+    return {dict: "a mapping", list: "a list", tuple: "a list", NoneType: "nothing"}.get(type(value), type(value).__name__)
+
+
+def _remedy(keys: Sequence[str], misfit: _Misfit) -> str:
+    """What to write instead."""
+    plain = isinstance(misfit.value, str | int | float)
+    if keys:
+        return f"write a mapping with the keys it has: {', '.join(keys)}"
+    if "string_type" in misfit.kinds and plain:
+        return f'put it in quotes: "{_shown(misfit.value)}"'
+    if "tuple_type" in misfit.kinds and plain:
+        return f"write a list: [{misfit.value}]" if len(misfit.kinds) == 1 else "write a number, or a list: [a, b]"
+    return f"write {' or '.join(dict.fromkeys(_EXPECTED[kind] for kind in misfit.kinds))}"
+
+
+def _unknown_key(spec_type: type, location: Location, path: str) -> Finding:
     *parents, key = location
-    known = sorted(_keys(spec_type, parents))
-    near = get_close_matches(str(key), known, n=1)
-    fix = f"did you mean `{near[0]}`?" if near else "remove it, or use one of the keys that this version knows"
+    known = sorted(_keys(_annotation(spec_type, parents)))
+    fix = did_you_mean(str(key), known, "remove it, or use one of the keys that this version knows")
     message = f"{key!r} means nothing here."
     return refuse("settings/unknown-key", path, None, message, fix, allowed=known, source=Source.SETTINGS)
 
 
-def _keys(spec_type: Any, parents: list[int | str]) -> list[str]:
-    """The keys that the value at `parents` may have, found by walking the spec's annotations."""
-    for part in parents:
+_GONE = object()
+
+
+def _mended(spec_type: type, value: Any, misfit: _Misfit) -> Any:
+    *parents, key = misfit.location or ("",)
+    if not misfit.location:
+        return {}
+    if _UNKNOWN & set(misfit.kinds) or key in _optional_keys(_annotation(spec_type, parents)):
+        return _with(value, misfit.location, _GONE)
+    return _with(value, misfit.location, _empty(_annotation(spec_type, misfit.location)))
+
+
+def _with(value: Any, location: Sequence[int | str], item: Any) -> Any:
+    """A copy of `value` that has `item` at `location`."""
+    head, *rest = location
+    new = _with(value[head], rest, item) if rest else item
+    if isinstance(value, Mapping):
+        return {**{key: old for key, old in value.items() if key != head}, **({} if new is _GONE else {head: new})}
+    return [new if i == head else old for i, old in enumerate(value)]
+
+
+def _empty(annotation: Any) -> Any:
+    kind = _options(annotation)[0]
+    return {str: "", int: 0, float: 0.0, tuple: []}.get(get_origin(kind) or kind, {})
+
+
+def _annotation(spec_type: Any, location: Iterable[int | str]) -> Any:
+    """How the value at `location` is annotated; None where nothing may lie."""
+    for part in location:
         spec_type = _step(spec_type, part)
-    return [field.name for field in fields(spec_type)] if is_dataclass(spec_type) else []
+    return spec_type
 
 
-def _step(spec_type: Any, part: int | str) -> Any:
-    if is_dataclass(spec_type):
-        annotation = {field.name: field.type for field in fields(spec_type)}[str(part)]
-        specs = [option for option in (annotation, *get_args(annotation)) if is_dataclass(option)]
-        return specs[0] if specs else annotation
-    return next((option for option in get_args(spec_type) if is_dataclass(option)), None)
+def _step(annotation: Any, part: int | str) -> Any:
+    for option in _options(annotation):
+        if is_dataclass(option):
+            return {field.name: field.type for field in fields(option)}.get(str(part))
+        if get_origin(option) is dict:
+            return get_args(option)[1]
+        if get_origin(option) is tuple and isinstance(part, int):
+            return get_args(option)[0]
+    return None
+
+
+def _options(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+
+
+def _keys(annotation: Any) -> list[str]:
+    return [field.name for option in _options(annotation) if is_dataclass(option) for field in fields(option)]
+
+
+def _optional_keys(annotation: Any) -> set[str]:
+    every = (field for option in _options(annotation) if is_dataclass(option) for field in fields(option))
+    return {field.name for field in every if (field.default, field.default_factory) != (MISSING, MISSING)}

@@ -1,5 +1,6 @@
 """What an environment file may say: its sections, one class each. Rules between sections are in `relations`."""
 
+import re
 from dataclasses import field
 
 from springtide.spec import (
@@ -11,10 +12,14 @@ from springtide.spec import (
     PoolSpec,
     ServiceSpec,
     StorageSpec,
+    at_least,
+    digest,
+    refuse,
     spec,
 )
 
 DEFAULT_ZONES = 2
+_REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 
 
 @spec
@@ -52,6 +57,14 @@ class ImagesSection:
     registry: str | None = None
     """Registry and path before the image's name. Default: the account's own registry."""
 
+    def findings(self) -> list[Finding]:
+        """What names no image."""
+        if self.registry is None or _REGISTRY.fullmatch(self.registry):
+            return digest("/digest", self.digest)
+        message = f"{self.registry!r} is no registry."
+        fix = "write host and path alone, without https:// and without a slash at the end: registry.example.com/team"
+        return [*digest("/digest", self.digest), refuse("settings/registry", "/registry", self.registry, message, fix)]
+
 
 @spec
 class PoliciesSection:
@@ -61,6 +74,11 @@ class PoliciesSection:
     """Most that all GPU pools together may cost at their ceiling, in USD per hour at on-demand list prices."""
     exempt: tuple[str, ...] = ()
     """Named exceptions from policies, each `<rule>:<resource>`."""
+
+    def findings(self) -> list[Finding]:
+        """What is no limit."""
+        budget = self.budget_usd_per_hour
+        return [] if budget is None else at_least("/budget_usd_per_hour", budget, 0)
 
 
 @spec

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from springtide import catalog
 from springtide.catalog import MachineType
@@ -41,9 +40,7 @@ def choose(spec: PoolSpec, cloud: str, region: str, zones: Sequence[str]) -> Cho
 def _fitting(spec: PoolSpec, cloud: str, region: str) -> Choice:
     known = [item.name for item in catalog.accelerators(cloud) if not item.unusable]
     if spec.gpu not in known:
-        near = get_close_matches(spec.gpu, known, n=1, cutoff=0.5) or [
-            name for name in known if name.lower() == spec.gpu.lower()
-        ]
+        near = catalog.near_accelerators(cloud, spec.gpu)
         fix = f"did you mean {near[0]}?" if near else f"use a name of `springtide catalog` on {cloud}"
         message = f"{spec.gpu!r} is no accelerator of {cloud}."
         return _refused("catalog/gpu", "/gpu", spec.gpu, message, fix, known)
@@ -65,22 +62,37 @@ def _fitting(spec: PoolSpec, cloud: str, region: str) -> Choice:
 
 
 def _asked_for(spec: PoolSpec, cloud: str) -> Choice:
-    machines, findings = [], []
+    machines: list[MachineType] = []
+    findings: list[Finding] = []
     for i, name in enumerate(spec.machine_types):
         machine = catalog.machine_type(cloud, name)
-        if machine is None or machine.unusable:
-            known = [item.name for item in catalog.machine_types(cloud) if item.gpu == spec.gpu and not item.unusable]
-            message = f"{name!r} is no machine type that the catalog knows with {spec.gpu}."
-            findings += _refused(
-                "catalog/machine-type", f"/machine_types/{i}", name, message, "use one of", known
-            ).findings
-        elif (machine.gpu, machine.gpus) != (spec.gpu, spec.gpus_per_node):
-            message = f"{name} has {machine.gpus} × {machine.gpu}, the pool says {spec.gpus_per_node} × {spec.gpu}."
-            fix = "change the machine type, or gpu and gpus_per_node"
-            findings += _refused("catalog/machine-type", f"/machine_types/{i}", name, message, fix, ()).findings
-        else:
+        if (mistake := _unfit(spec, cloud, name, machine)) is not None:
+            findings.append(
+                refuse("catalog/machine-type", f"/machine_types/{i}", name, *mistake, source=Source.CATALOG)
+            )
+        elif machine is not None:
             machines.append(machine)
     return Choice(machine_types=tuple(machines), findings=tuple(findings))
+
+
+def _unfit(spec: PoolSpec, cloud: str, name: str, machine: MachineType | None) -> tuple[str, str] | None:
+    """What is wrong with a machine type for this pool, and what to do; None when it fits."""
+    if machine is None:
+        near = catalog.near_machine_types(cloud, name)
+        fix = (
+            f"did you mean {near[0]}?"
+            if near
+            else f"use a machine type that `springtide catalog --gpu {spec.gpu}` lists"
+        )
+        return f"the catalog of {cloud} has no machine type {name!r}.", fix
+    if machine.unusable:
+        return f"{name} cannot be used: {machine.unusable}.", "use another machine type"
+    if (machine.gpu, machine.gpus) != (spec.gpu, spec.gpus_per_node):
+        message = (
+            f"{name} has {machine.gpus} × {machine.gpu or 'no GPU'}, the pool says {spec.gpus_per_node} × {spec.gpu}."
+        )
+        return message, "change the machine type, or gpu and gpus_per_node"
+    return None
 
 
 def _nowhere(spec: PoolSpec, region: str, zones: Sequence[str], offered: Sequence[str]) -> Finding:

@@ -1,10 +1,11 @@
 """Specs, the frozen values inside every component, their rules, and the findings that all checks speak in."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from enum import StrEnum
-from ipaddress import ip_network
+from ipaddress import IPv4Network
 from typing import Any, Self, TypeVar, dataclass_transform
 
 T = TypeVar("T")
@@ -16,8 +17,14 @@ DEFAULT_CIDR = "10.0.0.0/16"
 DEFAULT_NAT = "one"
 NAT_LAYOUTS = ("one", "per-zone")
 EXPOSURES = ("internal",)
+FEWEST_ZONES = 2
+"""A control plane spans two zones at least (EKS; elsewhere it is what survives the loss of one)."""
+MOST_ZONES = 8
+"""As many as the address plan of a network has places for; the largest region of any cloud has six."""
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_BY_DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_BY_DIGEST = re.compile(rf"\S+@{_DIGEST.pattern}")
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d)[ T]00:00:00\b.*")
 
 
 class Outcome(StrEnum):
@@ -143,22 +150,26 @@ def warn(rule: str, path: str, value: Any, message: str, fix: str) -> Finding:
     return replace(refuse(rule, path, value, message, fix), severity=Severity.WARNING)
 
 
+def did_you_mean(value: str, known: Iterable[str], otherwise: str) -> str:
+    """The remedy for a name that is not known: the nearest one that is, if any is near."""
+    near = get_close_matches(value.lower(), list(known), n=1)
+    return f"did you mean {near[0]}?" if near else otherwise
+
+
 def _one_of(path: str, value: str, allowed: tuple[str, ...]) -> list[Finding]:
     if value in allowed:
         return []
-    return [
-        refuse(
-            "spec/one-of",
-            path,
-            value,
-            f"{value!r} is not known here.",
-            f"use one of {', '.join(allowed)}",
-            allowed=allowed,
-        )
-    ]
+    fix = did_you_mean(value, allowed, "use one of them" if len(allowed) > 1 else f"use {allowed[0]}")
+    return [refuse("spec/one-of", path, value, f"{value!r} is not known here.", fix, allowed=allowed)]
 
 
-def _at_least(path: str, value: float, least: int) -> list[Finding]:
+def _distinct(path: str, values: Sequence[str]) -> list[Finding]:
+    again = (i for i, value in enumerate(values) if value in values[:i])
+    return [refuse("spec/twice", f"{path}/{i}", values[i], f"{values[i]} is named twice.", "name it once") for i in again]
+
+
+def at_least(path: str, value: float, least: int) -> list[Finding]:
+    """What is wrong with a number that has a lower bound."""
     if value >= least:
         return []
     return [refuse("spec/at-least", path, value, f"{value} is below {least}.", f"use {least} or more")]
@@ -166,52 +177,55 @@ def _at_least(path: str, value: float, least: int) -> list[Finding]:
 
 def _network_range(path: str, value: str, *, widest: int = 0, narrowest: int = 32) -> list[Finding]:
     try:
-        length = ip_network(value).prefixlen
-    except ValueError as error:
-        return [
-            refuse(
-                "spec/cidr", path, value, f"{error}.", "write a network address with its prefix, such as 10.0.0.0/16"
-            )
-        ]
-    if widest <= length <= narrowest:
+        network = IPv4Network(value, strict=False)
+    except ValueError:
+        fix = "write an address and the length of its prefix, such as 10.0.0.0/16"
+        return [refuse("spec/cidr", path, value, f"{value!r} is no range of IPv4 addresses.", fix)]
+    if str(network) != value:
+        return [refuse("spec/cidr", path, value, f"{value} is not how that range is written.", f"write {network}")]
+    if widest <= network.prefixlen <= narrowest:
         return []
-    return [refuse("spec/cidr", path, value, f"a /{length} is outside /{widest} to /{narrowest}.", f"use a /{widest}")]
+    message = f"a /{network.prefixlen} is outside /{widest} to /{narrowest}."
+    return [refuse("spec/cidr", path, value, message, f"use a /{widest}, such as {network.network_address}/{widest}")]
+
+
+def zone_list(path: str, zones: tuple[str, ...]) -> list[Finding]:
+    """What is wrong with a list of zones, whatever their names."""
+    if FEWEST_ZONES <= len(zones) <= MOST_ZONES:
+        return _distinct(path, zones)
+    message = f"{len(zones)} zones: a cluster spans {FEWEST_ZONES} at least, a network {MOST_ZONES} at most."
+    return [refuse("spec/zones", path, list(zones), message, f"name {FEWEST_ZONES} to {MOST_ZONES}")]
 
 
 def _nobody_reaches_the_api(access: tuple[str, ...]) -> list[Finding]:
     if access:
         return []
+    message = "nobody could reach the Kubernetes API, not even the deployment."
     fix = "list the address ranges that deploy and administer, such as [203.0.113.0/24]"
-    return [
-        refuse(
-            "spec/api-reachable",
-            "/access",
-            access,
-            "nobody could reach the Kubernetes API, not even the deployment.",
-            fix,
-        )
-    ]
+    return [refuse("spec/api-reachable", "/access", [], message, fix)]
+
+
+def _no_system_machines(names: tuple[str, ...]) -> list[Finding]:
+    if names:
+        return []
+    message = "the add-ons need a machine to run on."
+    return [refuse("spec/system-machine", "/system_machine_types", [], message, "name one, or leave the key out")]
 
 
 def _no_capacity(capacity: tuple[str, ...]) -> list[Finding]:
     if capacity:
         return []
-    return [
-        refuse(
-            "spec/capacity",
-            "/capacity",
-            [],
-            "a pool needs at least one kind of capacity.",
-            "name one",
-            allowed=CAPACITY,
-        )
-    ]
+    message = "a pool needs at least one kind of capacity."
+    return [refuse("spec/capacity", "/capacity", [], message, "name one", allowed=CAPACITY)]
 
 
 def dns_label(path: str, value: str) -> list[Finding]:
     """What is wrong with a name that becomes part of Kubernetes names (RFC 1123)."""
     if _DNS_LABEL.fullmatch(value):
         return []
+    if date := _DATE.fullmatch(value):
+        message = f"without quotes, {date[1]} is a point in time to YAML."
+        return [refuse("spec/name", path, value, message, f'put it in quotes: "{date[1]}"')]
     fix = "use lower-case letters, digits and '-', at most 63, beginning and ending with a letter or digit"
     return [refuse("spec/name", path, value, f"{value!r} cannot be part of a Kubernetes name.", fix)]
 
@@ -219,27 +233,31 @@ def dns_label(path: str, value: str) -> list[Finding]:
 def _by_digest(path: str, image: str | None) -> list[Finding]:
     if image is None or _BY_DIGEST.fullmatch(image):
         return []
+    message = f"{image!r} names a tag or a cut-off digest; what runs could change."
     fix = "name the image by digest: registry/name@sha256:<64 hex digits>"
-    return [
-        refuse(
-            "spec/image-digest", path, image, f"{image!r} names a tag or a cut-off digest; what runs could change.", fix
-        )
-    ]
+    return [refuse("spec/image-digest", path, image, message, fix)]
+
+
+def digest(path: str, value: str) -> list[Finding]:
+    """What is wrong with the digest of an image."""
+    if _DIGEST.fullmatch(value):
+        return []
+    fix = "write what the push printed: sha256: and 64 hex digits"
+    return [refuse("spec/image-digest", path, value, f"{value!r} is no digest of an image.", fix)]
 
 
 def _nothing_wakes(min_replicas: int) -> list[Finding]:
     if min_replicas != 0:
         return []
     message = "no replica would ever start: nothing in this plan wakes a service from zero."
-    return [
-        refuse("spec/wake", "/replicas/min", 0, message, "use 1 or more until KEDA and the gateway are in the plan")
-    ]
+    fix = "use 1 or more until KEDA and the gateway are in the plan"
+    return [refuse("spec/wake", "/replicas/min", 0, message, fix)]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def spec(cls: type[T]) -> type[T]:
     """A frozen value that pydantic may parse; a key that it does not have is a mistake."""
-    cls.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]
+    cls.__pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}  # type: ignore[attr-defined]
     return dataclass(frozen=True, slots=True, kw_only=True)(cls)
 
 
@@ -256,7 +274,7 @@ class EnvironmentSpec:
     def findings(self) -> list[Finding]:
         """What is impossible about this environment on every cloud."""
         budget = self.budget_usd_per_hour
-        return [] if budget is None else _at_least("/budget_usd_per_hour", budget, 0)
+        return [] if budget is None else at_least("/budget_usd_per_hour", budget, 0)
 
 
 @spec
@@ -270,8 +288,9 @@ class NetworkSpec:
     def findings(self) -> list[Finding]:
         """What is impossible about this network."""
         return [
-            *_one_of("/nat", self.nat, NAT_LAYOUTS),
+            *zone_list("/zones", self.zones),
             *_network_range("/cidr", self.cidr, widest=16, narrowest=20),
+            *_one_of("/nat", self.nat, NAT_LAYOUTS),
         ]
 
 
@@ -288,7 +307,14 @@ class ClusterSpec:
     def findings(self) -> list[Finding]:
         """What is impossible about this cluster."""
         ranges = [found for i, cidr in enumerate(self.access) for found in _network_range(f"/access/{i}", cidr)]
-        return [*ranges, *_nobody_reaches_the_api(self.access), *_at_least("/system_nodes", self.system_nodes, 1)]
+        return [
+            *ranges,
+            *_nobody_reaches_the_api(self.access),
+            *_distinct("/access", self.access),
+            *_no_system_machines(self.system_machine_types),
+            *_distinct("/system_machine_types", self.system_machine_types),
+            *at_least("/system_nodes", self.system_nodes, 1),
+        ]
 
 
 @spec
@@ -310,11 +336,14 @@ class PoolSpec:
         return [
             *entries,
             *_one_of("/purpose", self.purpose, PURPOSES),
-            *_at_least("/gpus_per_node", self.gpus_per_node, 1),
-            *_at_least("/min_nodes", self.min_nodes, 0),
-            *_at_least("/max_nodes", self.max_nodes, self.min_nodes),
-            *_at_least("/disk_gib", self.disk_gib, 50),
+            *at_least("/gpus_per_node", self.gpus_per_node, 1),
+            *at_least("/min_nodes", self.min_nodes, 0),
+            # A pool that may have no node is none: EKS takes no maximum of 0 either (its model's `Capacity`).
+            *at_least("/max_nodes", self.max_nodes, max(self.min_nodes, 1)),
+            *at_least("/disk_gib", self.disk_gib, 50),
             *_no_capacity(self.capacity),
+            *_distinct("/capacity", self.capacity),
+            *_distinct("/machine_types", self.machine_types),
         ]
 
 
@@ -327,7 +356,7 @@ class StorageSpec:
 
     def findings(self) -> list[Finding]:
         """What is impossible about this storage."""
-        expiry = [] if self.expire_days is None else _at_least("/expire_days", self.expire_days, 1)
+        expiry = [] if self.expire_days is None else at_least("/expire_days", self.expire_days, 1)
         return [*_one_of("/kind", self.kind, STORAGE_KINDS), *expiry]
 
 
@@ -343,7 +372,7 @@ class JobSpec:
     def findings(self) -> list[Finding]:
         """What is impossible about this job."""
         run = [] if self.run is None else dns_label("/run", self.run)
-        return [*_at_least("/nodes", self.nodes, 1), *run, *_by_digest("/image", self.image)]
+        return [*at_least("/nodes", self.nodes, 1), *run, *_by_digest("/image", self.image)]
 
 
 @spec
@@ -385,13 +414,13 @@ class ServiceSpec:
         """What is impossible about this service."""
         cpu = self.scale_on.cpu_percent
         return [
-            *_at_least("/replicas/min", self.replicas.min, 0),
-            *_at_least("/replicas/max", self.replicas.max, max(self.replicas.min, 1)),
+            *at_least("/replicas/min", self.replicas.min, 0),
+            *at_least("/replicas/max", self.replicas.max, max(self.replicas.min, 1)),
             *_nothing_wakes(self.replicas.min),
-            *([] if cpu is None else _at_least("/scale_on/cpu_percent", cpu, 1)),
+            *([] if cpu is None else at_least("/scale_on/cpu_percent", cpu, 1)),
             *_one_of("/expose", self.expose, EXPOSURES),
-            *([] if self.gpus is None else _at_least("/gpus", self.gpus, 0)),
-            *_at_least("/propagation_seconds", self.propagation_seconds, 0),
-            *_at_least("/drain_seconds", self.drain_seconds, 1),
+            *([] if self.gpus is None else at_least("/gpus", self.gpus, 0)),
+            *at_least("/propagation_seconds", self.propagation_seconds, 0),
+            *at_least("/drain_seconds", self.drain_seconds, 1),
             *_by_digest("/image", self.image),
         ]

@@ -8,12 +8,13 @@ from springtide_policies.exemptions import exemptions_rule
 from springtide_policies.rule import Rule
 
 
-def _found() -> tuple[Rule, ...]:
+def found() -> tuple[Rule, ...]:
+    """The rules of the modules under `rules`, in no order."""
     modules = (import_module(f"{rules.__name__}.{info.name}") for info in iter_modules(rules.__path__))
     return tuple(item for module in modules for item in vars(module).values() if isinstance(item, Rule))
 
 
-_FOUND = _found()
+_FOUND = found()
 
 RULES: tuple[Rule, ...] = tuple(
     sorted((*_FOUND, exemptions_rule(sorted(rule.name for rule in _FOUND))), key=lambda rule: rule.name)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from botocore.session import get_session
 from botocore.stub import Stubber
-from springtide.catalog import lookup
+
+from springtide.catalog import lookup, table
 from springtide.catalog.aws import account
 from springtide.catalog.table import Table
 
@@ -70,5 +71,5 @@ def test_a_variant_has_a_row_for_each_release_and_none_where_it_is_not_published
 
 def test_what_an_account_answers_has_the_shape_of_the_shipped_files(answered: dict[str, Table]) -> None:
     for name, found in answered.items():
-        shipped = lookup.table.read(lookup.FOLDER / "aws" / name)
+        shipped = table.read(lookup.FOLDER / "aws" / name)
         assert (found.columns, found.header.about) == (shipped.columns, shipped.header.about)

@@ -5,6 +5,7 @@ from functools import cache
 
 import pytest
 from botocore.session import get_session
+
 from springtide import catalog
 
 ACCELERATED_FAMILY = re.compile(r"(g|gr|p|inf|trn|dl|vt|f)\d+")

@@ -135,7 +135,8 @@ class Sample:
         return Plan(resources=tuple(self.resources), **values)
 
     def _subnet(self, component: Resource, vpc: Resource, name: str, zone: str, cidr: str) -> Resource:
-        inputs = {"vpcId": output(vpc), "availabilityZoneId": zone, "cidrBlock": cidr}
+        role = "kubernetes.io/role/elb" if "public" in name else "kubernetes.io/role/internal-elb"
+        inputs = {"vpcId": output(vpc), "availabilityZoneId": zone, "cidrBlock": cidr, "tags": {role: "1"}}
         return self.add("aws:ec2/subnet:Subnet", name, component, inputs, uses={"/vpcId": (vpc,)})
 
     def _node_group(  # noqa: PLR0913, PLR0917  what a node group ties together

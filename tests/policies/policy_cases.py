@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from tests.policies.policy_stacks import (
     DIGEST,
     PRICES,
+    UNPRICED,
     Resource,
     bucket,
     closed_bucket,
@@ -30,6 +31,11 @@ from tests.policies.policy_stacks import (
 from springtide_policies import Facts
 
 
+def facts(budget: float | None = None, *exempt: str) -> Facts:
+    """The table's prices, a budget and exceptions."""
+    return Facts(prices=PRICES, budget_usd_per_hour=budget, exempt=exempt)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A stack, and all that one rule says of it: outcome, name of the resource, path."""
@@ -38,12 +44,7 @@ class Case:
     rule: str
     resources: Sequence[Resource]
     says: Sequence[tuple[str, str, str]]
-    facts: Facts = field(default_factory=lambda: facts())
-
-
-def facts(budget: float | None = None, *exempt: str) -> Facts:
-    """The table's prices, a budget and exceptions."""
-    return Facts(prices=PRICES, budget_usd_per_hour=budget, exempt=exempt)
+    facts: Facts = field(default_factory=facts)
 
 
 PASS, FAIL, UNKNOWN, NOT_HERE = "pass", "fail", "cannot-tell", "not-applicable"
@@ -67,7 +68,7 @@ CEILING = [
     ),
     Case(
         claim="a pool of no nodes costs nothing, priced or not",
-        rule="gpu-ceiling-budget", resources=[gpu_pool(maxNodes=0, machineTypes=["p5.48xlarge"])], facts=facts(0),
+        rule="gpu-ceiling-budget", resources=[gpu_pool(maxNodes=0, machineTypes=[UNPRICED])], facts=facts(0),
         says=[(PASS, NO_RESOURCE, "")],
     ),
     Case(
@@ -77,17 +78,17 @@ CEILING = [
     ),
     Case(
         claim="an unpriced type is named",
-        rule="gpu-ceiling-budget", resources=[gpu_pool(machineTypes=["g6.xlarge", "p5.48xlarge"])], facts=facts(100),
+        rule="gpu-ceiling-budget", resources=[gpu_pool(machineTypes=["g6.xlarge", UNPRICED])], facts=facts(100),
         says=[(UNKNOWN, "train", "/machineTypes/1")],
     ),
     Case(
         claim="what is known to be too much is too much, whatever the rest costs",
-        rule="gpu-ceiling-budget", resources=[gpu_pool(), gpu_pool("big", machineTypes=["p5.48xlarge"])],
+        rule="gpu-ceiling-budget", resources=[gpu_pool(), gpu_pool("big", machineTypes=[UNPRICED])],
         facts=facts(1), says=[(FAIL, NO_RESOURCE, "/policies/budget_usd_per_hour")],
     ),
     Case(
         claim="the price of another region is no price",
-        rule="gpu-ceiling-budget", resources=[gpu_pool(region="eu-west-1", machineTypes=["g6.xlarge"])],
+        rule="gpu-ceiling-budget", resources=[gpu_pool(region="nowhere-1", machineTypes=["g6.xlarge"])],
         facts=facts(100), says=[(UNKNOWN, "train", "/machineTypes/0")],
     ),
     Case(
@@ -245,15 +246,15 @@ FLOOR = [
         claim="Karpenter pools are GPU pools by their limits and machine types, and not by what they rule out",
         rule="gpu-idle-floor-zero",
         resources=[
-            cpu_karpenter_pool(replicas=2),
-            cpu_karpenter_pool(replicas=2, limits={"nvidia.com/gpu": 0}),
-            cpu_karpenter_pool(replicas=2, limits={"nvidia.com/gpu": 4}),
+            cpu_karpenter_pool("cpu", replicas=2),
+            cpu_karpenter_pool("zero", replicas=2, limits={"nvidia.com/gpu": 0}),
+            cpu_karpenter_pool("four", replicas=2, limits={"nvidia.com/gpu": 4}),
             karpenter_pool("types", replicas=2, template={"spec": {"requirements": [
                 {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": ["g6.xlarge"]}]}}),
             karpenter_pool("none", replicas=2, template={"spec": {"requirements": [
                 {"key": "karpenter.k8s.aws/instance-gpu-count", "operator": "DoesNotExist"}]}}),
         ],
-        says=[(FAIL, "general", "/spec/replicas"), (FAIL, "types", "/spec/replicas")],
+        says=[(FAIL, "four", "/spec/replicas"), (FAIL, "types", "/spec/replicas")],
     ),
     Case(
         claim="a GKE pool has a floor per zone, altogether, or fixed",
@@ -282,7 +283,7 @@ FLOOR = [
     ),
     Case(
         claim="a service on CPU keeps no GPU",
-        rule="gpu-idle-floor-zero", resources=[service(pool=None, minReplicas=2), service(gpus=0, minReplicas=2)],
+        rule="gpu-idle-floor-zero", resources=[service(pool=None, minReplicas=2), service("zero", gpus=0, minReplicas=2)],
         says=[(NOT_HERE, NO_RESOURCE, "")],
     ),
     Case(
@@ -301,10 +302,11 @@ IMAGES = [
     Case(
         claim="a tag does not, nor a tag that looks like a digest, nor a digest cut short",
         rule="image-pinned-by-digest",
-        resources=[workload("batch/v1:Job", templated("train:1")), workload("batch/v1:Job", templated("train")),
-                   workload("batch/v1:Job", templated("train:sha256-" + "0" * 64)),
-                   workload("batch/v1:Job", templated("train@sha256:0123"))],
-        says=[(FAIL, "gpt", "/spec/template/spec/containers/0/image")] * 4,
+        resources=[workload("batch/v1:Job", templated("train:1"), name="tag"),
+                   workload("batch/v1:Job", templated("train"), name="bare"),
+                   workload("batch/v1:Job", templated("train:sha256-" + "0" * 64), name="look"),
+                   workload("batch/v1:Job", templated("train@sha256:0123"), name="short")],
+        says=[(FAIL, name, "/spec/template/spec/containers/0/image") for name in ("tag", "bare", "look", "short")],
     ),
     Case(
         claim="a digest beside a tag pins",
@@ -427,8 +429,8 @@ STORAGE = [
     ),
     Case(
         claim="a cluster that encrypts something else, or nothing, fails",
-        rule="storage-encrypted-private", resources=[cluster("pods"), cluster()],
-        says=[(FAIL, "dev", "/encryptionConfig")] * 2,
+        rule="storage-encrypted-private", resources=[cluster("pods", name="pods"), cluster(name="none")],
+        says=[(FAIL, "pods", "/encryptionConfig"), (FAIL, "none", "/encryptionConfig")],
     ),
     Case(
         claim="a stack without storage has nothing to close",

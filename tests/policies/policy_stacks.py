@@ -8,6 +8,7 @@ from springtide_policies import Price
 Resource = dict[str, Any]
 
 DIGEST = "registry.example/train@sha256:" + "0" * 64
+UNPRICED = "x0.nowhere"
 PRICES = {
     ("aws", "us-east-1", "g6.xlarge"): Price(usd_per_hour=0.8048, date="2026-07-20", source="list"),
     ("aws", "us-east-1", "g5.xlarge"): Price(usd_per_hour=1.006, date="2026-07-20", source="list"),
@@ -37,6 +38,12 @@ def resource(  # noqa: PLR0913  a resource has this many members
     }
 
 
+def environment(budget: float | None = None, *exempt: str) -> Resource:
+    """The component that declares an environment's limits."""
+    limits = {"budgetUsdPerHour": budget, "exempt": list(exempt)}
+    return resource("springtide:index:Environment", "dev", {"cloud": "aws", "region": "us-east-1", **limits})
+
+
 def gpu_pool(name: str = "train", *, unknown: Sequence[str] = (), **inputs: Any) -> Resource:
     """A GPU pool of at most ten machines of either of two priced types."""
     defaults = {
@@ -63,10 +70,10 @@ def karpenter_pool(name: str = "train", *, unknown: Sequence[str] = (), **spec: 
     return resource("kubernetes:karpenter.sh/v1:NodePool", name, {"spec": {**defaults, **spec}}, unknown=unknown)
 
 
-def cpu_karpenter_pool(**spec: Any) -> Resource:
+def cpu_karpenter_pool(name: str = "general", **spec: Any) -> Resource:
     """A Karpenter NodePool that buys general machines only."""
     requirement = {"key": "karpenter.k8s.aws/instance-category", "operator": "In", "values": ["c", "m"]}
-    return karpenter_pool("general", template={"spec": {"requirements": [requirement]}}, **spec)
+    return karpenter_pool(name, template={"spec": {"requirements": [requirement]}}, **spec)
 
 
 def gke_pool(name: str = "train", **inputs: Any) -> Resource:
@@ -87,9 +94,9 @@ def pod(image: str = DIGEST, **more: str) -> dict[str, Any]:
     return {"containers": [{"name": "main", "image": image}], **extra}
 
 
-def workload(kind: str, spec: Mapping[str, Any], *, unknown: Sequence[str] = ()) -> Resource:
+def workload(kind: str, spec: Mapping[str, Any], *, name: str = "gpt", unknown: Sequence[str] = ()) -> Resource:
     """A Kubernetes object with pods inside."""
-    return resource(f"kubernetes:{kind}", "gpt", {"spec": dict(spec)}, unknown=unknown)
+    return resource(f"kubernetes:{kind}", name, {"spec": dict(spec)}, unknown=unknown)
 
 
 def templated(image: str = DIGEST, **more: str) -> dict[str, Any]:
@@ -140,8 +147,8 @@ def disk(encrypted: str | None = "true") -> dict[str, Any]:
     return {"deviceName": "/dev/xvdb", "ebs": {"volumeSize": 200, "encrypted": encrypted}}
 
 
-def cluster(*resources: str, unknown: Sequence[str] = (), **inputs: Any) -> Resource:
+def cluster(*resources: str, name: str = "dev") -> Resource:
     """An EKS cluster that encrypts these kinds of resources under a key made in the same stack."""
     config = {"encryptionConfig": {"provider": {"keyArn": None}, "resources": list(resources)}} if resources else {}
     key = ["/encryptionConfig/provider/keyArn"] if resources else []
-    return resource("aws:eks/cluster:Cluster", "dev", {**config, **inputs}, unknown=[*key, *unknown])
+    return resource("aws:eks/cluster:Cluster", name, config, unknown=key)

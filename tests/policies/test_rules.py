@@ -145,7 +145,7 @@ def test_the_ceiling_is_shown_as_a_sum_with_dates() -> None:
     (found,) = evaluate([gpu_pool(), gpu_pool("serve", maxNodes=2, machineTypes=["g6.xlarge"])], facts(5))
     assert found.message == (
         "all pools at their maximum cost 11.67 USD per hour, above 5.00: "
-        "train 10 of g5.xlarge at 1.01 (list of 2026-07-20), serve 2 of g6.xlarge at 0.80 (list of 2026-07-20)."
+        "serve 2 of g6.xlarge at 0.80 (list of 2026-07-20), train 10 of g5.xlarge at 1.01 (list of 2026-07-20)."
     )
     assert (found.value, found.allowed, found.stops) == (11.6696, (5,), True)
 

@@ -142,9 +142,7 @@ def node_images(cloud: str) -> tuple[NodeImage, ...]:
     """Every pinned node image, in the file's order."""
     header = _table(cloud, NODE_IMAGES).header
     return tuple(
-        NodeImage(
-            **{**record, "architectures": tuple(record["architectures"])}, date=header.date or "", source=header.source
-        )
+        NodeImage(**{**record, "architectures": tuple(record["architectures"])}, date=header.date, source=header.source)
         for record in _records(cloud, NODE_IMAGES)
     )
 
@@ -183,7 +181,7 @@ def _near(name: str, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def _key(name: str) -> str:
-    return re.sub(r"[^a-z0-9]|nvidia", "", name.lower())
+    return re.sub(r"[^a-z0-9.]|nvidia", "", name.lower())
 
 
 def _cost_rank(item: MachineType, region: str) -> tuple[bool, float, str]:

@@ -53,11 +53,6 @@ class MachineType:
         """Main memory in GiB."""
         return self.memory_mib / 1024
 
-    @property
-    def bare_metal(self) -> bool:
-        """Whether the machine comes without a hypervisor; it takes many minutes to boot."""
-        return "metal" in self.name
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:
@@ -118,8 +113,8 @@ class NodeImage:
     gpu: bool
     """Whether the accelerator's driver and device plugin are inside."""
     architectures: tuple[str, ...]
-    date: str
-    """ISO date of the pin."""
+    date: str | None
+    """ISO date of the release, or of the answer that named it."""
     source: str
     """How the pin is known, and what about it is unverified."""
 

@@ -55,7 +55,7 @@ def dumps(table: Table) -> str:
     header = {key: value for key, value in asdict(table.header).items() if key != "sources" or value}
     lines = ",\n".join("    " + _line(row) for row in table.rows)
     body = f"[\n{lines}\n  ]" if table.rows else "[]"
-    head = json.dumps(header, indent=4, ensure_ascii=False).replace("\n}", "\n  }")
+    head = json.dumps(header, indent=4).replace("\n}", "\n  }")
     columns = _line(table.columns)
     return f'{{\n  "format": {FORMAT},\n  "header": {head},\n  "columns": {columns},\n  "rows": {body}\n}}\n'
 
@@ -98,7 +98,7 @@ def _content(table: Table) -> tuple[object, ...]:
 
 
 def _line(row: Sequence[Any]) -> str:
-    return json.dumps(row, ensure_ascii=False)
+    return json.dumps(row)
 
 
 def _plain(value: Any) -> Any:

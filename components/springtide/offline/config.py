@@ -20,8 +20,9 @@ import yaml
 from springtide.offline.paths import child
 
 _INT64 = 2**63
-_PLAIN_EXPONENT = range(-7, 21)
+_PLAIN_EXPONENT = range(-6, 21)
 """Exponents that Go writes out in digits."""
+_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
 class ConfigError(ValueError):
@@ -133,29 +134,31 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, dict | list):
-        return json.dumps(_go_numbers(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return value if isinstance(value, str) else _scalar_text(value)
+        return _json(value)
+    return value if isinstance(value, str) else _number(value)
 
 
-def _scalar_text(value: bool | float) -> str:
+def _json(value: Any) -> str:
+    """JSON as Go writes it: keys sorted, no blanks, and what HTML could misread escaped."""
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{_json(key)}:{_json(value[key])}' for key in sorted(value))}}}"
+    if isinstance(value, list):
+        return f"[{','.join(_json(item) for item in value)}]"
+    if value is None or isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).translate(_ESCAPES)
+    in_range = isinstance(value, float) or -_INT64 <= value < _INT64
+    return _number(value if in_range else float(value))
+
+
+def _number(value: bool | float) -> str:
     if isinstance(value, bool | int):
         return str(value).lower()
     number = Decimal(repr(value))
-    if number == 0 or number.adjusted() in _PLAIN_EXPONENT:
+    if number == 0:
+        return "0"
+    if number.adjusted() in _PLAIN_EXPONENT:
         return f"{number.normalize():f}"
     return re.sub(r"e([+-])0(\d)$", r"e\1\2", repr(value))
-
-
-def _go_numbers(value: Any) -> Any:
-    """Numbers as they come out of the CLI's JSON: a float without a fraction is an integer, a huge integer is none."""
-    if isinstance(value, dict):
-        return {key: _go_numbers(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_go_numbers(item) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool) and not -_INT64 <= value < _INT64:
-        value = float(value)
-    whole = isinstance(value, float) and value.is_integer() and Decimal(repr(value)).adjusted() in _PLAIN_EXPONENT
-    return int(Decimal(repr(value))) if whole else value
 
 
 class _GoLoader(yaml.SafeLoader):
@@ -163,7 +166,7 @@ class _GoLoader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  PyYAML's own way; filled below
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: ARG002  a plain mapping is always wanted whole
         seen: dict[str, yaml.Mark] = {}
         for key, _ in node.value:
             if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
@@ -176,7 +179,7 @@ class _GoLoader(yaml.SafeLoader):
 
 
 def _key(key: Hashable) -> str:
-    return {None: "<nil>"}.get(key) or (key if isinstance(key, str) else _text(key))
+    return "<nil>" if key is None else _text(key)
 
 
 def _integer(text: str) -> int | float | str:
@@ -199,7 +202,8 @@ def _float(text: str) -> float | str:
 def _timestamp(text: str) -> str:
     """A date as Go prints it, which is what a program gets for an unquoted one."""
     with suppress(ValueError):
-        moment = datetime.fromisoformat(text.replace("z", "Z").replace("t", "T"))
+        date, _, clock = re.sub("[Tt ]", "T", text, count=1).partition("T")
+        moment = datetime.fromisoformat("-".join(part.zfill(2) for part in date.split("-")) + f"T{clock or '00'}")
         zone = moment.strftime("%z") or "+0000"
         fraction = f".{moment.microsecond:06d}".rstrip("0") if moment.microsecond else ""
         return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} {zone} {'UTC' if zone == '+0000' else zone}"
@@ -212,7 +216,7 @@ _SCALARS: Final[tuple[tuple[str, str, str, Callable[[str], Any]], ...]] = (
     ("int", r"[-+]?(?:0[bB][01_]+|0[oO][0-7_]+|0[xX][0-9a-fA-F_]+|[0-9][0-9_]*)$", "-+0123456789", _integer),
     (
         "float",
-        r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+"
+        r"[-+]?(?:(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+"  # noqa: ISC004
         r"|\.(?:inf|Inf|INF))$|\.(?:nan|NaN|NAN)$",
         "-+.0123456789",
         _float,

@@ -129,7 +129,9 @@ def _pool_cost(pool: PoolView, nodes: Nodes) -> PoolCost:
 
 def _missing(capacity: Capacity, prices: Mapping[str, Price | None]) -> Iterator[str]:
     names = [name for name, price in prices.items() if price is None]
-    if names:
+    if len(names) == len(prices):
+        yield f"every {capacity} price"
+    elif names:
         yield f"{capacity} price of {', '.join(names)}"
 
 

@@ -49,7 +49,7 @@ class ResourceChange:
     type: str
     name: str
     custom: bool
-    """False for a component: its change is the intent, what the cloud sees is in its children."""
+    """False for a component or a provider: its change is the intent, what the cloud sees is in its children."""
     changes: tuple[PropertyChange, ...] = ()
     ignored: tuple[PropertyChange, ...] = ()
     """Differences that `ignore_changes` holds back."""
@@ -204,9 +204,8 @@ def _change(
 
 
 def _simple(action: Action, resource: Resource) -> ResourceChange:
-    return ResourceChange(
-        action=action, urn=resource.urn, type=resource.type, name=resource.name, custom=resource.custom
-    )
+    held = resource.custom and not resource.type.startswith("pulumi:")
+    return ResourceChange(action=action, urn=resource.urn, type=resource.type, name=resource.name, custom=held)
 
 
 def _same_placeholder(change: PropertyChange, old: Resource, new: Resource) -> bool:

@@ -16,8 +16,11 @@ from springtide.offline.report import (
     FindingGroup,
     Report,
     bounds,
+    budget,
     change_summary,
+    components,
     count_of,
+    coverage,
     disturbed_runs,
     finding_groups,
     headline_figures,
@@ -100,8 +103,10 @@ def _tiles(report: Report) -> Markup | None:
             _tile(
                 usd(floor) if label == "Idle floor" else bounds(usd(floor), usd(now), usd(ceiling)), f"{label}, USD/h"
             )
-            for label, floor, now, ceiling in headline_figures(report)
+            for label, floor, now, ceiling in headline_figures(report.cost)
+            if ceiling.usd or ceiling.complete
         ),
+        _tile(limit.removesuffix(" USD/h"), "budget, USD/h") if (limit := budget(report)) else None,
         class_="tiles",
     )
 
@@ -260,19 +265,19 @@ def _components(plan: Plan) -> Markup | None:
 
 
 def _component_rows(plan: Plan) -> Iterator[Markup]:
-    for item in plan.resources:
-        if not item.custom and not item.type.startswith("pulumi:"):
-            inside = [child for child in made(plan) if child.parent == item.urn]
-            kind = item.type.rpartition(":")[2]
-            yield element(
-                "tr", _cell(f"{kind} {item.name}"), _cell(str(len(inside)), class_="number"), _cell(type_counts(inside))
-            )
+    for item in components(plan):
+        inside = [child for child in made(plan) if child.parent == item.urn]
+        kind = item.type.rpartition(":")[2]
+        yield element(
+            "tr", _cell(f"{kind} {item.name}"), _cell(str(len(inside)), class_="number"), _cell(type_counts(inside))
+        )
 
 
 def _footer(report: Report) -> Markup:
     tools = ", ".join(f"{name} {version}" for name, version in sorted(report.plan.made_with.items()))
     lines = (
         *legend(report.cost),
+        coverage(report.plan),
         f"Planned offline with {tools}: no cloud, account or engine was asked. Values in « » are known only to the cloud.",
     )
-    return element("footer", *(element("p", line) for line in lines))
+    return element("footer", *(element("p", line) for line in lines if line))

@@ -7,30 +7,24 @@ of the page that holds the picture.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from springtide.offline.cost import PoolCost
+from springtide.offline.cost import Nodes, PoolCost
 from springtide.offline.markup import Markup, element, together
 from springtide.offline.replacement import Action
-from springtide.offline.report import Report, Workload, bounds, count_of, usd, workloads
-from springtide.offline.views import (
-    ClusterView,
-    ControllersView,
-    JobView,
-    NetworkView,
-    ServiceView,
-    StorageView,
-)
+from springtide.offline.report import Report, Workload, bounds, count_of, flows, usd, workloads
+from springtide.offline.views import ClusterView, ControllersView, NetworkView, StorageView
 from springtide.offline.zones import ZoneParts, zone_parts
 
 WIDTH = 1160
 _NETWORK_RIGHT = 900
-_STORAGE = (986, 174, 78)
+_STORAGE = (982, 174, 78)
 """Left edge, width and height of a bucket."""
 _CLUSTER = (40, 880)
-_COLUMNS = {"name": 58, "nodes": 234, "cost": 486, "work": 668}
-_WORK_WIDTH = 200
+_COLUMNS = {"name": 58, "nodes": 234, "cost": 480, "work": 652}
+_WORK_WIDTH = 212
 _NODE, _NODES_IN_ROW, _MOST_NODES = 26, 9, 18
-_CHARACTER = 0.56
-"""Width of an average character, in ems: what text is cut by, for no font is at hand to measure with."""
+_SIZES = {"big": (15, 0.64), "bold": (13, 0.64), "": (11.5, 0.56)}
+"""Class of a text → its font size in pixels and an average character's width in ems. Text is cut by these: no font is
+at hand to measure with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +35,6 @@ class _Lane:
     height: int
     drawn: Markup
     cards: tuple[tuple[Workload, Markup], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Flow:
-    """An arrow between a workload and a bucket."""
-
-    workload: str
-    storage: str
-    kind: str
-    inward: bool
-    """Whether the workload reads from the bucket."""
 
 
 def draw(report: Report) -> Markup:
@@ -67,8 +50,9 @@ def draw(report: Report) -> Markup:
     storages = StorageView.among(report.plan.resources)
     height = max(cluster_bottom + 16, zones_bottom + 48 + 100 * len(storages))
     drawn = together(
-        _network_frame(report, height),
+        _box(0, 56, _NETWORK_RIGHT, height - 56, "network", radius=10),
         *_zone_columns(zones),
+        _network_heading(report),
         _cluster_frame(clusters[0], zones_bottom, cluster_bottom),
         *(_moved(lane.drawn, 0, top) for lane, top in zip(lanes, tops, strict=True)),
         *_reach(clusters[0], tops[0], zones),
@@ -81,23 +65,33 @@ def draw(report: Report) -> Markup:
     )  # fmt: skip
 
 
-def fit(text: str, width: float, size: float = 12) -> str:
-    """`text` cut so that it should not be wider than `width` at font size `size`, both in pixels."""
-    most = int(width / (size * _CHARACTER))
+def fit(text: str, width: float, class_: str = "") -> str:
+    """`text` cut so that it should not be wider than `width` pixels where the page sets texts of that class."""
+    size, character = _SIZES.get(class_.partition(" ")[0], _SIZES[""])
+    most = int(width / (size * character))
     return text if len(text) <= most else f"{text[: max(most - 1, 0)]}…"
 
 
-def _text(  # noqa: PLR0913  where, what, and how
+def _text(  # noqa: PLR0913  where, what and how
     x: float, y: float, text: str, *, width: float = 400, class_: str = "", anchor: str | None = None
 ) -> Markup:
     """One line of text, cut to `width`, with the whole of it as its tooltip."""
-    size = {"big": 15, "bold": 13}.get(class_.partition(" ")[0], 11.5)
-    shown = fit(text, width, size)
+    shown = fit(text, width, class_)
     tooltip = element("title", text) if shown != text else None
     return element("text", shown, tooltip, x=float(x), y=float(y), class_=class_ or None, text_anchor=anchor)
 
 
-def _box(x: float, y: float, width: float, height: float, class_: str, *, radius: float = 6) -> Markup:
+def _heading(x: float, y: float, title: str, note: str) -> Markup:
+    """A frame's title, with a note that follows it however wide the title comes out."""
+    return element(
+        "text", element("tspan", title, class_="big"), element("tspan", fit(note, 560), dx=10, class_="dim"),
+        x=float(x), y=float(y), class_="heading",
+    )  # fmt: skip
+
+
+def _box(  # noqa: PLR0913  a rectangle has four sides
+    x: float, y: float, width: float, height: float, class_: str, *, radius: float = 6
+) -> Markup:
     return element(
         "rect", x=float(x), y=float(y), width=float(width), height=float(height), rx=float(radius), class_=class_
     )
@@ -112,7 +106,7 @@ def _stacked(top: int, heights: Sequence[int], *, gap: int) -> list[int]:
     return [top + sum(heights[:index]) + gap * index for index in range(len(heights))]
 
 
-def _network_frame(report: Report, height: int) -> Markup:
+def _network_heading(report: Report) -> Markup:
     networks = NetworkView.among(report.plan.resources)
     place = report.plan.environment
     where = f"{place.get('cloud', '')} · {place.get('region', '')}"
@@ -120,11 +114,7 @@ def _network_frame(report: Report, height: int) -> Markup:
     if networks:
         nat = {"one": "one NAT gateway", "per-zone": "a NAT gateway in each zone"}.get(networks[0].nat, networks[0].nat)
         label = f"{where} · {networks[0].cidr} · {nat}"
-    return together(
-        _box(0, 56, _NETWORK_RIGHT, height - 56, "network", radius=10),
-        _text(44, 80, "Network", class_="big"),
-        _text(118, 80, label, width=520, class_="dim"),
-    )
+    return _heading(44, 80, "Network", label)
 
 
 def _zones_height(zones: Sequence[ZoneParts]) -> int:
@@ -154,8 +144,7 @@ def _cluster_frame(cluster: ClusterView, top: int, bottom: int) -> Markup:
     access = cluster.access if isinstance(cluster.access, str) else ", ".join(cluster.access)
     return together(
         _box(left, top + 10, right - left, bottom - top - 10, "cluster", radius=8),
-        _text(left + 14, top + 33, "Cluster", class_="big"),
-        _text(left + 80, top + 33, f"Kubernetes {cluster.version} · nodes in private subnets", class_="dim"),
+        _heading(left + 14, top + 33, "Cluster", f"Kubernetes {cluster.version} · nodes in private subnets"),
         _text(right - 14, top + 33, f"API: {access}", class_="dim", anchor="end", width=300),
     )
 
@@ -191,7 +180,12 @@ def _system_lane(report: Report, cluster: ClusterView, work: Sequence[Workload])
         _text(_COLUMNS["name"] + 79, 33, "control plane", class_="bold on-plane", anchor="middle"),
         _text(_COLUMNS["name"] + 79, 49, "run by the cloud", class_="on-plane", anchor="middle"),
         *_nodes(cluster.system_nodes, cluster.system_nodes, cluster.system_nodes, 0, top=10),
-        _text(_COLUMNS["nodes"], 58, f"{count_of(cluster.system_nodes, 'system node')}, {types}", width=240),
+        _text(
+            _COLUMNS["nodes"],
+            _under_nodes(cluster.system_nodes),
+            f"{count_of(cluster.system_nodes, 'system node')}, {types}",
+            width=240,
+        ),
         _text(_COLUMNS["cost"], 28, "installed", class_="dim", width=170),
         _text(_COLUMNS["cost"], 44, ", ".join(charts) or "nothing", width=170),
     )
@@ -210,10 +204,13 @@ def _pool_lane(report: Report, cost: PoolCost, work: Sequence[Workload]) -> _Lan
         _text(_COLUMNS["name"], 58, machines, class_="dim", width=165),
         _text(_COLUMNS["name"], 74, pool.purpose, class_="dim", width=165),
         *_nodes(nodes.floor, nodes.now, nodes.ceiling, pool.gpus_per_node, top=10),
-        _text(_COLUMNS["nodes"], 82, f"{bounds(nodes.floor, nodes.now, nodes.ceiling)} nodes", width=240),
+        _text(_COLUMNS["nodes"], _under_nodes(nodes.ceiling), _node_count(nodes), width=240),
         *_prices(cost),
     )
-    return _lane(pool.name, content, work, height=94, class_=f"lane{' op-' + action.name.lower() if action else ''}")
+    height = max(94, 16 + 32 * len(cost.bands))
+    return _lane(
+        pool.name, content, work, height=height, class_=f"lane{' op-' + action.name.lower() if action else ''}"
+    )
 
 
 def _prices(cost: PoolCost) -> Iterator[Markup]:
@@ -233,9 +230,16 @@ def _nodes(floor: int, now: int, ceiling: int, gpus: int, *, top: int) -> Iterat
         y = top + index // _NODES_IN_ROW * _NODE
         yield _box(x, y, _NODE - 4, _NODE - 4, f"node {state}", radius=4)
         yield from (_pip(x, y, gpu, gpus, state) for gpu in range(min(gpus, 8)))
-    if ceiling > shown:
-        x = _COLUMNS["nodes"] + 130
-        yield _text(x, 82, f"({shown} of {ceiling} drawn)", class_="dim")
+
+
+def _under_nodes(ceiling: int) -> int:
+    """Where a caption under the squares begins."""
+    return 28 + _NODE * -(-min(ceiling, _MOST_NODES) // _NODES_IN_ROW)
+
+
+def _node_count(nodes: Nodes) -> str:
+    drawn = f", {_MOST_NODES} drawn" if nodes.ceiling > _MOST_NODES else ""
+    return f"{bounds(nodes.floor, nodes.now, nodes.ceiling)} nodes{drawn}"
 
 
 def _pip(x: float, y: float, index: int, gpus: int, state: str) -> Markup:
@@ -248,7 +252,8 @@ def _pip(x: float, y: float, index: int, gpus: int, state: str) -> Markup:
 
 def _card(item: Workload) -> Markup:
     state = "ready" if not item.waits_for else "waiting"
-    detail = item.what if not item.waits_for else f"waits for {item.waits_for[0]}"
+    reasons = ", ".join(reason.partition(":")[0].rpartition(" ")[2] for reason in item.waits_for)
+    detail = f"waits: {reasons}" if reasons else item.what
     return together(
         _box(0, 0, _WORK_WIDTH, 42, f"card {state}"),
         _text(10, 17, f"{item.kind} {item.name}", width=_WORK_WIDTH - 20, class_="bold"),
@@ -293,16 +298,16 @@ def _storage_side(
     left, width, height = _STORAGE
     places = {item.name: tops[0] + 104 * index for index, item in enumerate(storages)}
     for item in storages:
-        expiry = "" if item.expire_days is None else f"old versions go after {count_of(item.expire_days, 'day')}"
+        expiry = "" if item.expire_days is None else f"old versions: {count_of(item.expire_days, 'day')}"
         yield _moved(_cylinder(width, height, item.name, item.kind, expiry), left, places[item.name])
     cards = {
-        card[0].name: top + 28 + 50 * index
+        (card[0].kind, card[0].name): top + 28 + 50 * index
         for lane, top in zip(lanes, tops, strict=True)
         for index, card in enumerate(lane.cards)
     }
-    flows = [flow for flow in _flows(report) if flow.storage in places and flow.workload in cards]
-    for index, flow in enumerate(flows):
-        used = [other for other in flows if other.storage == flow.storage]
+    drawn = [flow for flow in flows(report.plan) if flow.storage in places and flow.workload in cards]
+    for index, flow in enumerate(drawn):
+        used = [other for other in drawn if other.storage == flow.storage]
         at_storage = places[flow.storage] + 20 + (height - 34) * (used.index(flow) + 1) / (len(used) + 1)
         at_card = cards[flow.workload] + (6 if flow.kind == "data" else -6 if flow.kind == "checkpoints" else 0)
         lane_x = _NETWORK_RIGHT + 14 + 9 * (index % 7)
@@ -313,26 +318,6 @@ def _storage_side(
             (left, at_storage),
         ]
         yield _arrow(points[::-1] if flow.inward else points, flow.kind)
-
-
-def _flows(report: Report) -> Iterator[_Flow]:
-    jobs = {job.name: job for job in report.plan.jobs()}
-    for job in jobs.values():
-        yield from _job_flows(job)
-    for service in report.plan.services():
-        yield from _service_flows(service, jobs)
-
-
-def _job_flows(job: JobView) -> Iterator[_Flow]:
-    yield _Flow(workload=job.name, storage=job.checkpoints, kind="checkpoints", inward=False)
-    if job.data is not None:
-        yield _Flow(workload=job.name, storage=job.data, kind="data", inward=True)
-
-
-def _service_flows(service: ServiceView, jobs: dict[str, JobView]) -> Iterator[_Flow]:
-    job = jobs.get(service.model.get("job", ""))
-    if job is not None:
-        yield _Flow(workload=service.name, storage=job.checkpoints, kind="model", inward=True)
 
 
 def _cylinder(width: int, height: int, name: str, kind: str, note: str) -> Markup:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final, Self
 
 import pulumi
@@ -131,9 +132,8 @@ def _forget_modules_in(folder: Path) -> None:
         del sys.modules[name]
 
 
-def _lies_in(folder: Path, module: Any) -> bool:
-    file = getattr(module, "__file__", None)
-    return bool(file) and Path(file).is_relative_to(folder)
+def _lies_in(folder: Path, module: ModuleType) -> bool:
+    return bool(module.__dict__.get("__file__")) and Path(str(module.__file__)).is_relative_to(folder)
 
 
 def _chain(error: BaseException | None) -> Iterable[BaseException]:

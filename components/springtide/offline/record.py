@@ -71,7 +71,7 @@ class Recording:
     """Time of the whole recording, the start of the child included."""
 
 
-def record(
+def record(  # noqa: PLR0913  all but two have a default
     root: Path,
     environment: str,
     *,

@@ -46,10 +46,7 @@ def compared(one: Monitor, other: Monitor, *, secret_config: bool) -> Recorded:
     return Recorded(
         resources=tuple(_resource(one.registrations[urn], differing[urn]) for urn in in_order(one.registrations)),
         outputs={
-            name: {
-                "value": wire.redacted(value),
-                "unknown": any(wire.differing_paths(value, other.stack_outputs.get(name))),
-            }
+            name: {"value": wire.redacted(value), "unknown": value != other.stack_outputs.get(name)}
             for name, value in sorted(one.stack_outputs.items())
         },
         component_outputs={

@@ -3,19 +3,34 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from springtide.catalog import Capacity
 from springtide.offline.cost import Cost, estimate
 from springtide.offline.diff import ABSENT, Comparison
 from springtide.offline.idle import Amount
 from springtide.offline.paths import steps
 from springtide.offline.plan import Plan, Resource
 from springtide.offline.replacement import Action
-from springtide.offline.views import ControllersView, JobView, PoolView, ServiceView
+from springtide.offline.views import (
+    ClusterView,
+    ControllersView,
+    EnvironmentView,
+    JobView,
+    NetworkView,
+    PoolView,
+    ServiceView,
+    StorageView,
+    View,
+)
 from springtide.spec import Finding, Outcome, Severity
 
+_ORDER: tuple[type[View], ...] = (
+    EnvironmentView, NetworkView, ClusterView, ControllersView, StorageView, PoolView, JobView, ServiceView,
+)  # fmt: skip
+_RANKS = {view.TYPE: rank for rank, view in enumerate(_ORDER)}
 LONGEST_VALUE = 120
 """Characters of a value that are shown before the rest is cut."""
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -66,6 +81,19 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """What a workload writes to a storage or reads from it."""
+
+    workload: tuple[str, str]
+    """Kind and name: a job and a service may bear the same name."""
+    storage: str
+    kind: str
+    """`checkpoints`, `data` or `model`."""
+    inward: bool
+    """Whether the workload reads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FindingGroup:
     """Findings that mean the same for whoever reads them."""
 
@@ -109,6 +137,22 @@ def made(plan: Plan) -> tuple[Resource, ...]:
     )
 
 
+def components(plan: Plan) -> tuple[Resource, ...]:
+    """The components in the order in which a reader wants them: the place, what stands there, what runs on it."""
+    found = [item for item in plan.resources if not item.custom and not item.type.startswith("pulumi:")]
+    return tuple(sorted(found, key=lambda item: (item.urn.count("$"), _RANKS.get(item.type, len(_RANKS)))))
+
+
+def coverage(plan: Plan) -> str:
+    """How much of what the plan says was judged by value; empty where nothing was validated."""
+    paths, checked = (sum(item[key] for item in plan.coverage.values()) for key in ("paths", "checked"))
+    if not paths:
+        return ""
+    partly = [kind for kind, item in sorted(plan.coverage.items()) if item["checked"] < item["paths"]]
+    rest = f"; not wholly: {', '.join(map(short_type, partly))}" if partly else ""
+    return f"{checked} of {paths} input paths ({checked / paths:.1%}) checked against the clouds' own models{rest}"
+
+
 def short_type(resource_type: str) -> str:
     """`nodeGroup` of `aws:eks/nodeGroup:NodeGroup`, `Job` of `kubernetes:batch/v1:Job`."""
     package, middle, last = (*resource_type.split(":"), "", "")[:3]
@@ -136,6 +180,15 @@ def workloads(plan: Plan) -> tuple[Workload, ...]:
     return (
         *(_job(job, pools.get(job.pool), asleep) for job in jobs.values()),
         *(_service(service, jobs, asleep) for service in plan.services()),
+    )
+
+
+def flows(plan: Plan) -> tuple[Flow, ...]:
+    """What moves between workloads and storage."""
+    jobs = {job.name: job for job in plan.jobs()}
+    return (
+        *(flow for job in jobs.values() for flow in _job_flows(job)),
+        *(flow for service in plan.services() for flow in _service_flows(service, jobs)),
     )
 
 
@@ -198,7 +251,7 @@ def disturbed_runs(comparison: Comparison) -> tuple[str, ...]:
 def legend(cost: Cost) -> tuple[str, ...]:
     """How the figures are to be read, where they come from and what they leave out."""
     return (
-        "floor: the nodes always kept; now: what started runs and minimum replicas need; ceiling: the most there can be.",
+        "floor: the nodes always kept; now: what started runs and minimum replicas need; ceiling: the most there is.",
         *(["On-demand bounds what spot can cost."] if len(cost.capacities) > 1 else []),
         *(["?: the catalog has no price."] if cost.unpriced else []),
         *(f"Prices of {line}" for line in cost.provenance),
@@ -206,17 +259,22 @@ def legend(cost: Cost) -> tuple[str, ...]:
     )
 
 
-def headline_figures(report: Report) -> tuple[tuple[str, Amount, Amount, Amount], ...]:
+def budget(report: Report) -> str:
+    """The limit that the environment sets itself, in words; empty where it sets none."""
+    limits = (item.budget_usd_per_hour for item in EnvironmentView.among(report.plan.resources))
+    limit = next((limit for limit in limits if limit is not None), None)
+    return "" if limit is None else f"{limit:,.2f} USD/h"
+
+
+def headline_figures(cost: Cost) -> tuple[tuple[str, Amount, Amount, Amount], ...]:
     """Rows of the cost summary: label, floor, now and ceiling in USD per hour."""
-    idle = report.cost.idle_total
-    pools = (
-        (
-            f"GPU pools, {capacity.value}",
-            *(report.cost.pools_total(capacity, point) for point in ("floor", "now", "ceiling")),
-        )
-        for capacity in report.cost.capacities
-    )
-    return (("Idle floor", idle, idle, idle), *pools)  # type: ignore[arg-type]  # three amounts, unpacked
+    idle = cost.idle_total
+    return (("Idle floor", idle, idle, idle), *(_pools_figures(cost, capacity) for capacity in cost.capacities))
+
+
+def _pools_figures(cost: Cost, capacity: Capacity) -> tuple[str, Amount, Amount, Amount]:
+    floor, now, ceiling = (cost.pools_total(capacity, point) for point in ("floor", "now", "ceiling"))
+    return (f"GPU pools, {capacity.value}", floor, now, ceiling)
 
 
 def _ordered(findings: Iterable[Finding]) -> list[Finding]:
@@ -256,6 +314,19 @@ def _service(service: ServiceView, jobs: Mapping[str, JobView], asleep: set[str]
         runs_on="system nodes, CPU" if service.pool is None else f"{service.pool}: {service.gpus} GPU each",
         what=f"model of {model}, {service.min_replicas} to {service.max_replicas} replicas",
     )  # fmt: skip
+
+
+def _job_flows(job: JobView) -> Iterator[Flow]:
+    if job.checkpoints is not None:
+        yield Flow(workload=("job", job.name), storage=job.checkpoints, kind="checkpoints", inward=False)
+    if job.data is not None:
+        yield Flow(workload=("job", job.name), storage=job.data, kind="data", inward=True)
+
+
+def _service_flows(service: ServiceView, jobs: Mapping[str, JobView]) -> Iterator[Flow]:
+    job = jobs.get(service.model.get("job", ""))
+    if job is not None and job.checkpoints is not None:
+        yield Flow(workload=("service", service.name), storage=job.checkpoints, kind="model", inward=True)
 
 
 def _node(pool: str | None, asleep: set[str]) -> list[str]:

@@ -9,8 +9,9 @@ import functools
 import importlib.util
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
+import pulumi
 from pulumi import _types
 from pulumi.runtime import rpc
 
@@ -40,7 +41,7 @@ def output_types(cls: type) -> Mapping[str, Any]:
 @functools.cache
 def input_names(cls: type) -> frozenset[str]:
     """The provider names of a resource's inputs."""
-    constructor = getattr(cls, "_internal_init", cls.__init__)
+    constructor = getattr(cls, "_internal_init", cls)
     parameters = set(inspect.signature(constructor).parameters) - _PLUMBING
     return frozenset(
         pulumi for python, pulumi in _types.resource_py_to_pulumi_names(cls).items() if python in parameters
@@ -67,5 +68,4 @@ def _import_sdk(package: str) -> None:
 
 
 def _without_output(hint: Any) -> Any:
-    args = getattr(hint, "__args__", ())
-    return args[0] if getattr(getattr(hint, "__origin__", None), "__name__", "") == "Output" else hint
+    return get_args(hint)[0] if get_origin(hint) is pulumi.Output else hint

@@ -13,14 +13,17 @@ from rich.tree import Tree
 from springtide.offline.cost import PoolCost
 from springtide.offline.diff import Comparison, ResourceChange
 from springtide.offline.idle import HOURS_PER_MONTH, IdleItem
-from springtide.offline.plan import Plan, Resource
+from springtide.offline.plan import Plan
 from springtide.offline.replacement import Action
 from springtide.offline.report import (
     FindingGroup,
     Report,
     bounds,
+    budget,
     change_summary,
+    components,
     count_of,
+    coverage,
     disturbed_runs,
     finding_groups,
     legend,
@@ -96,9 +99,11 @@ def _head(report: Report) -> Text:
     ]
     head = Text(printable(known.get("name", "?")), style="bold")
     head.append(f"  {printable(' · '.join(map(str, parts)))}", style="dim")
-    components = sum(1 for item in plan.resources if _is_component(item))
-    head.append(f"\n{count_of(len(made(plan)), 'resource')} in {count_of(components, 'component')}", style="default")
+    sizes = f"{count_of(len(made(plan)), 'resource')} in {count_of(len(components(plan)), 'component')}"
+    head.append("\n").append(sizes, style="default")
     head.append("; planned offline: no cloud, account or engine was asked", style="dim")
+    if checked := coverage(plan):
+        head.append("\n").append(checked, style="dim")
     return head
 
 
@@ -107,9 +112,7 @@ def _tree(plan: Plan) -> Tree:
     environment = plan.environment
     tree = Tree(Text(printable(f"{environment.get('project', '')}-{environment.get('name', '')}")), guide_style="dim")
     branches: dict[str | None, Tree] = {}
-    for item in plan.resources:
-        if not _is_component(item):
-            continue
+    for item in components(plan):
         inside = [child for child in made(plan) if child.parent == item.urn]
         label = Text(printable(item.type.rpartition(":")[2]), style="cyan")
         label.append(f" {printable(item.name)}", style="bold")
@@ -117,10 +120,6 @@ def _tree(plan: Plan) -> Tree:
             label.append(f"  {len(inside)}", style="default").append(f"  {type_counts(inside)}", style="dim")
         branches[item.urn] = branches.get(item.parent, tree).add(label)
     return tree
-
-
-def _is_component(item: Resource) -> bool:
-    return not item.custom and not item.type.startswith("pulumi:")
 
 
 def _table(*headers: str, right: Container[str] = (), whole: Container[str] = ()) -> Table:
@@ -146,7 +145,8 @@ def _pools(report: Report) -> Table | None:
     )
     nodes = (sum(getattr(pool.nodes, point) for pool in cost.pools) for point in ("floor", "now", "ceiling"))
     table.add_section()
-    table.add_row("all pools", "", bounds(*nodes), *sums, style="bold")
+    limit = budget(report)
+    table.add_row("all pools", f"budget {limit}" if limit else "", bounds(*nodes), *sums, style="bold")
     return table
 
 

@@ -61,6 +61,19 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentView(View):
+    """The account and region that everything is in, and the limits set on it."""
+
+    TYPE: ClassVar[str] = "springtide:index:Environment"
+
+    cloud: str
+    account: str
+    region: str
+    budget_usd_per_hour: float | None = None
+    exempt: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkView(View):
     """A network: `zones` are zone ids, `nat` says how many gateways lead out (`one` or `per-zone`)."""
 
@@ -123,12 +136,12 @@ class JobView(View):
     nodes: int
     gpus_per_node: int
     recipe: str
-    checkpoints: str
     notice_seconds: int
     grace_seconds: int
     save_deadline_seconds: int
     run: str | None = None
     image: str | None = None
+    checkpoints: str | None = None
     data: str | None = None
 
 

@@ -54,7 +54,7 @@ def _within_budget(graph: Graph, facts: Facts) -> Iterator[Verdict]:
 def _above(budget: float, shares: Iterable[Share]) -> Verdict:
     counted = [share for share in shares if share.usd_per_hour]
     ceiling = sum(share.usd_per_hour for share in counted)
-    parts = ", ".join(share.text for share in counted)
+    parts = ", ".join(sorted(share.text for share in counted))
     return Verdict(
         outcome=Outcome.FAIL,
         path="/policies/budget_usd_per_hour",

@@ -9,7 +9,6 @@ stores, since neither a rename of folders nor a lock is needed.
 import hashlib
 import json
 import secrets
-import sys
 import time
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
@@ -21,6 +20,7 @@ from springtide_workloads.contract import Event, Layout
 from springtide_workloads.errors import ConfigError
 from springtide_workloads.recipes import Recipe
 from springtide_workloads.storage import Store
+from springtide_workloads.tell import tell
 from springtide_workloads.train.events import EventLog
 from springtide_workloads.train.ranks import Ranks
 from springtide_workloads.train.state import Tensors, TrainState, load_rng, rng_tensors
@@ -102,7 +102,7 @@ class Checkpoints:
 
     def _take(self, found: Manifest, state: TrainState) -> str | None:
         """Loads a checkpoint if every rank can read all of it; else the state is untouched, and the damage is told."""
-        _same_recipe(found.recipe, self.recipe)
+        same_recipe(found.recipe, self.recipe)
         tensors: Tensors = {}
         damages = self.ranks.each(lambda: _read_all(self.store, found, into=tensors))
         if any(damages):
@@ -149,7 +149,7 @@ class Checkpoints:
         return None
 
     def _set_aside(self, step: int, damage: str) -> None:
-        print(f"checkpoint of step {step} is damaged, going back to the one before: {damage}", file=sys.stderr)
+        tell(f"checkpoint of step {step} is damaged, going back to the one before: {damage}")
         self.events.add(Event.REJECTED, step=step, damage=damage)
         self.store.move(_manifest(step), f"{Layout.step(step)}/rejected-{secrets.token_hex(4)}.json")
 
@@ -189,7 +189,12 @@ def _read_all(store: Store, manifest: Manifest, *, into: Tensors) -> str | None:
     return None
 
 
-def _same_recipe(then: dict[str, Any], recipe: Recipe) -> None:
+def same_recipe(then: dict[str, Any], recipe: Recipe) -> None:
+    """Checks that a run goes on with the recipe it was started with.
+
+    Raises:
+        ConfigError: naming what differs.
+    """
     now = recipe.to_json()
     if then == now:
         return

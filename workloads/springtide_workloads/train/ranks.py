@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from springtide_workloads.contract import Device
-from springtide_workloads.errors import WorkloadError
+from springtide_workloads.errors import Interrupted, WorkloadError
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ class Ranks:
     def parallel(self, model: nn.Module) -> DistributedDataParallel:
         """The model with its gradients averaged over all ranks, starting from the main rank's weights."""
         ids = [self.device.index] if self.device.type == "cuda" else None
-        return DistributedDataParallel(model, device_ids=ids)
+        return DistributedDataParallel(model, device_ids=ids, forward_sync_buffers=False, gradient_as_bucket_view=True)
 
     def on_device(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """The tensors where the model is."""
@@ -79,17 +79,22 @@ class Ranks:
 
 @contextmanager
 def joined(device: Device) -> Iterator[Ranks]:
-    """Joins the others, by what the elastic agent left in the environment, and leaves them at the end."""
+    """Joins the others, by what the elastic agent left in the environment, and leaves them when all do so together.
+
+    After a failure of one rank nothing is torn down: saying goodbye to ranks that are gone can take for ever.
+    """
     local = int(os.environ["LOCAL_RANK"])
     where = torch.device("cuda", local) if device is Device.CUDA else torch.device("cpu")
     if where.type == "cuda":
         torch.cuda.set_device(where)
     dist.init_process_group(_BACKENDS[device], timeout=TIMEOUT)
-    control = dist.new_group(backend="gloo", timeout=TIMEOUT)
+    control: Any = dist.new_group(backend="gloo", timeout=TIMEOUT)
     try:
         yield Ranks(rank=dist.get_rank(), world=dist.get_world_size(), device=where, control=control)
-    finally:
+    except Interrupted:
         dist.destroy_process_group()
+        raise
+    dist.destroy_process_group()
 
 
 def _outcome(work: Callable[[], Any]) -> Any:

@@ -20,7 +20,7 @@ class Aws:
     """The functions of this folder, as the `Cloud` protocol wants them."""
 
     name = "aws"
-    charts = ("metrics-server",)
+    charts: tuple[str, ...] = ("metrics-server",)
     account_findings = staticmethod(account_findings)
     bucket = staticmethod(bucket)
     cluster = staticmethod(cluster)

@@ -45,7 +45,7 @@ def cluster(
             control_plane.endpoint,
             control_plane.certificate_authority.apply(lambda authority: str(authority.data)),
             control_plane.name,
-        ).apply(lambda known: kubeconfig(*known, place["region"])),
+        ).apply(lambda known: kubeconfig(known[0], known[1], known[2], place["region"])),
         node_role=pulumi.Output.all(node_role_arn, after(None, node_role, encrypted_by, *early)).apply(
             lambda both: str(both[0])
         ),
@@ -107,7 +107,8 @@ def kubeconfig(endpoint: str, authority: str, cluster_name: str, region: str) ->
             ],
             "contexts": [{"name": cluster_name, "context": {"cluster": cluster_name, "user": cluster_name}}],
             "current-context": cluster_name,
-        }
+        },
+        ensure_ascii=False,
     )
 
 

@@ -1,7 +1,5 @@
 """What system nodes and GPU nodes have in common: Bottlerocket on encrypted disks, behind a metadata service of hop one."""
 
-from typing import Any
-
 import pulumi
 import pulumi_aws as aws
 
@@ -52,6 +50,6 @@ def node_release(version: str, *, gpu: bool) -> str:
     return image.release
 
 
-def template_reference(template: aws.ec2.LaunchTemplate) -> dict[str, Any]:
+def template_reference(template: aws.ec2.LaunchTemplate) -> aws.eks.NodeGroupLaunchTemplateArgs:
     """How a node group names its launch template: by id and version, for the id may never change."""
-    return {"id": template.id, "version": template.latest_version.apply(str)}
+    return aws.eks.NodeGroupLaunchTemplateArgs(id=template.id, version=template.latest_version.apply(str))

@@ -51,7 +51,7 @@ def validate(resources: Sequence[Resource]) -> Validation:
     return Validation(
         findings=tuple(found),
         coverage={token: tally.numbers() for token, tally in sorted(tallies.items())},
-        unchecked=values.reasons(tallies),
+        unchecked={token: tally.unchecked for token, tally in sorted(tallies.items()) if tally.unchecked},
     )
 
 

@@ -35,6 +35,8 @@ class Constraint:
     """What a value must be, for people: `a CIDR block such as 10.0.0.0/16`."""
     test: Callable[[Any], tuple[str, ...]] | None = None
     """Complaints about a value that no pattern can express."""
+    sees_around: bool = False
+    """Whether `test` can judge a text that holds placeholders."""
 
     @property
     def judges(self) -> bool:

@@ -67,7 +67,7 @@ def record_of(token: str) -> type | None:
 @cache
 def members(record: type) -> Mapping[str, Member]:
     """The members of an SDK input class, by the names the provider uses (camelCase)."""
-    parameters = inspect.signature(record.__init__).parameters
+    parameters = inspect.signature(record).parameters
     names = input_type_py_to_pulumi_names(record)
     required = {names[key] for key, item in parameters.items() if key in names and item.default is item.empty}
     return {name: Member(_shape(hint), name in required) for name, hint in input_type_types(record).items()}

@@ -5,18 +5,18 @@ first mistake, so only its files are used here and read once.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, reduce
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # published without types
 from kubernetes_validate.utils import all_versions, schema_contents
 from referencing import Registry
 from referencing import Resource as Schema
 
 from springtide.offline.paths import WHOLE, child, covers
 from springtide.offline.plan import Resource
-from springtide.offline.validate.words import cannot_tell, closest_first, finding, nearest, spoken
+from springtide.offline.validate.words import cannot_tell, finding, spoken, stranger
 from springtide.spec import Finding
 
 _CLUSTERS = ("springtide:index:Cluster", "aws:eks/cluster:Cluster", "gcp:container/cluster:Cluster")
@@ -35,7 +35,7 @@ def is_object(token: str) -> bool:
 def version(resources: Sequence[Resource]) -> tuple[str, tuple[Finding, ...]]:
     """The Kubernetes version to check against, as `1.35`, and a finding when it is not the cluster's own."""
     clusters = [resource for kind in _CLUSTERS for resource in resources if resource.type == kind]
-    named = next((item for item in clusters if isinstance(item.inputs.get("version"), str)), None)
+    named = next((item for item in clusters if _knows_version(item)), None)
     known = _versions()
     if named is None:
         return known[-1], ()
@@ -47,30 +47,33 @@ def version(resources: Sequence[Resource]) -> tuple[str, tuple[Finding, ...]]:
     return found, (cannot_tell(named, "k8s/version", "/version", message, "update the package kubernetes-validate"),)
 
 
+def _knows_version(cluster: Resource) -> bool:
+    return isinstance(cluster.inputs.get("version"), str) and "/version" not in cluster.unknown
+
+
 def check(resource: Resource, minor: str) -> Iterator[Finding]:
     """Findings about one object; a kind without a schema is a cannot-tell."""
-    manifest = _manifest(resource)
-    validator = _validator(minor, manifest["apiVersion"], manifest["kind"])
+    api_version, kind = _kind(resource)
+    validator = _validator(minor, api_version, kind)
     if validator is None:
-        told = f"no schema is known for {manifest['kind']} of {manifest['apiVersion']}: only a cluster can check it"
-        yield cannot_tell(resource, "k8s/unknown-kind", "", told)
+        message = f"no schema is known for {kind} of {api_version}: only a cluster can check it"
+        yield cannot_tell(resource, "k8s/unknown-kind", "", message)
         return
-    partial = resource.type.endswith("Patch")
-    for error in validator.iter_errors(manifest):
-        if not (partial and error.validator == "required"):
+    is_patch = resource.type.endswith("Patch")
+    for error in validator.iter_errors({"apiVersion": api_version, "kind": kind, **resource.inputs}):
+        if not (is_patch and error.validator == "required"):
             yield from _findings(resource, error)
 
 
 def has_schema(resource: Resource, minor: str) -> bool:
     """Whether `check` can say anything about the resource."""
-    manifest = _manifest(resource)
-    return _validator(minor, manifest["apiVersion"], manifest["kind"]) is not None
+    return _validator(minor, *_kind(resource)) is not None
 
 
-def _manifest(resource: Resource) -> dict[str, Any]:
-    """The object with the `apiVersion` and `kind` that its type token means, where the inputs leave them out."""
+def _kind(resource: Resource) -> tuple[str, str]:
+    """`apiVersion` and `kind` that a type token means."""
     _, module, kind = resource.type.split(":")
-    return {"apiVersion": module.removeprefix("core/"), "kind": kind.removesuffix("Patch"), **resource.inputs}
+    return module.removeprefix("core/"), kind.removesuffix("Patch")
 
 
 def _findings(resource: Resource, error: jsonschema.ValidationError) -> Iterator[Finding]:
@@ -84,15 +87,9 @@ def _findings(resource: Resource, error: jsonschema.ValidationError) -> Iterator
             resource, "k8s/schema", at, message, value=_brief(error.instance), fix="see the object's API reference"
         )
         return
-    known = sorted(error.schema.get("properties", ()))
+    known = error.schema.get("properties", {})
     for name in sorted(set(error.instance) - set(known)):
-        near = nearest(name, known)
-        message = f"{f'`{spoken(at)}`' if at else resource.name} has no member `{name}`" + (
-            f"; did you mean `{near}`?" if near else ""
-        )
-        fix = f"rename `{name}` to `{near}`" if near else f"remove `{name}`"
-        few = closest_first(name, known)
-        yield finding(resource, "k8s/schema", child(at, name), message, value=name, allowed=few, fix=fix)
+        yield stranger(resource, "k8s/schema", child(at, name), known)
 
 
 def _beside(resource: Resource, path: str) -> bool:

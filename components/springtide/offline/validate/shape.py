@@ -7,18 +7,19 @@ The walk also yields each place it passes, which is what the second layer judges
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
 from springtide.offline.paths import child
 from springtide.offline.plan import Resource
 from springtide.offline.validate import inputs
-from springtide.offline.validate.words import closest_first, finding, nearest, shown, spoken
+from springtide.offline.validate.words import finding, shown, spoken, stranger
 from springtide.spec import Finding
 
 _ENGINE_INPUTS = frozenset({"version", "__internal"})
 """What the engine adds to an explicit provider's inputs by itself."""
 _KINDS: dict[type, str] = {
-    bool: "boolean", int: "integer", float: "number", str: "string", list: "list", dict: "object",
+    bool: "boolean", int: "integer", float: "number", str: "string", list: "list", dict: "object", NoneType: "nothing",
 }  # fmt: skip
 _WORDS = {
     "string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
@@ -135,7 +136,8 @@ class _Walk:
         inside = _Place(place.path, place.pattern, inputs.title(shape.record))
         for name, item in given.items():
             self.visit(item, members[name].shape if name in members else inputs.ANYTHING, inside.down(name, wild=False))
-        self._unknown([name for name in given if name not in members], members, inside)
+        strangers = [child(place.path, name) for name in given if name not in members]
+        self.shaped.findings.extend(stranger(self.resource, "sdk/unknown-field", path, members) for path in strangers)
         self._missing([name for name, member in members.items() if member.required and name not in given], inside)
 
     def _note(self, value: Any, place: _Place, *, leaf: bool, judged: bool) -> None:
@@ -148,40 +150,17 @@ class _Walk:
                 value=value,
                 leaf=leaf,
                 judged=judged,
-            )  # fmt: skip
+            )
         )
 
-    def _unknown(self, names: list[str], members: Mapping[str, inputs.Member], place: _Place) -> None:
-        for name in names:
-            path = place.down(name, wild=False).path
-            near = nearest(name, members)
-            message = f"{self._holder(place)} has no member `{name}`" + (f"; did you mean `{near}`?" if near else "")
-            self.shaped.findings.append(
-                finding(
-                    self.resource,
-                    "sdk/unknown-field",
-                    path,
-                    message,
-                    value=name,
-                    allowed=closest_first(name, sorted(members)),
-                    fix=f"rename `{name}` to `{near}`" if near else f"remove `{name}`",
-                )  # fmt: skip
-            )
-
     def _missing(self, names: list[str], place: _Place) -> None:
+        holder = f"`{spoken(place.path)}` of " if place.path else ""
         for name in names:
-            path = place.down(name, wild=False).path
-            message = f"{self._holder(place)} needs `{name}`, which is not given"
+            path = child(place.path, name)
+            message = f"{holder}{self.resource.type} {self.resource.name} needs `{name}`, which is not given"
             self.shaped.findings.append(
                 finding(self.resource, "sdk/required", path, message, fix=f"set `{spoken(path)}`")
             )
-
-    def _holder(self, place: _Place) -> str:
-        return (
-            f"`{spoken(place.path)}` of {self.resource.name}"
-            if place.path
-            else f"{self.resource.type} {self.resource.name}"
-        )
 
 
 def _complaint(value: Any, shape: inputs.Shape) -> str:

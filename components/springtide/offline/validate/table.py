@@ -56,11 +56,9 @@ class Entry:
 def rows() -> Mapping[tuple[str, str], Row]:
     """Every line of every table, by type and path."""
     folder = importlib.resources.files(__package__) / "tables"
-    read: dict[tuple[str, str], Row] = {}
-    for file in sorted(folder.iterdir(), key=lambda item: item.name):
-        with file.open(encoding="utf-8", newline="") as lines:
-            read.update({(line["type"], line["path"]): Row(**line) for line in csv.DictReader(lines)})
-    return read
+    texts = [file.read_text(encoding="utf-8") for file in sorted(folder.iterdir(), key=lambda item: item.name)]
+    lines = [Row(**line) for text in texts for line in csv.DictReader(text.splitlines())]
+    return {(row.type, row.path): row for row in lines}
 
 
 def entry(token: str, node: Node) -> Entry | None:
@@ -75,7 +73,7 @@ def required(token: str) -> Mapping[str, tuple[str, ...]]:
 
 @cache
 def _entry(token: str, pattern: str, owner: str, local: str) -> Entry | None:
-    provider = f"{token.split(':')[0]}:*"
+    provider = f"{token.partition(':')[0]}:*"
     for key in ((token, pattern), (owner, local), (provider, pattern)):
         row = rows().get(key)
         if row is not None:

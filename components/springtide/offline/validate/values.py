@@ -1,12 +1,14 @@
 """Layer 2: every value that the table knows, against the cloud's API model and the rules beside it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from springtide.offline.paths import child
 from springtide.offline.plan import Resource
 from springtide.offline.validate import table
 from springtide.offline.validate.constraint import PLACEHOLDER, Verdict, judge
+from springtide.offline.validate.inputs import PROVIDER_PREFIX
 from springtide.offline.validate.shape import Node
 from springtide.offline.validate.words import finding, spoken
 from springtide.spec import Finding
@@ -17,15 +19,21 @@ _UNLISTED = "not in the table"
 
 
 def check(resource: Resource, nodes: Iterable[Node]) -> Iterator[Finding]:
-    """Findings about the values of one resource. What only the cloud knows is never judged."""
+    """Findings about the values of one resource.
+
+    What only the cloud knows is never judged; of a document that holds placeholders, what stands around them is.
+    """
     for node in nodes:
-        entry = table.entry(resource.type, node) if node.judged else None
+        entry = table.entry(resource.type, node)
         for constraint in entry.constraints if entry else ():
-            if isinstance(node.value, str) and constraint.test is None and PLACEHOLDER.search(node.value):
-                continue
-            for verdict in judge(node.value, constraint):
-                yield _finding(resource, node, verdict, constraint.source)
+            if node.judged or (constraint.sees_around and _is_partly_known(node.value)):
+                for verdict in judge(node.value, constraint):
+                    yield _finding(resource, node, verdict, constraint.source)
         yield from _missing(resource, node)
+
+
+def _is_partly_known(value: Any) -> bool:
+    return isinstance(value, str) and bool(PLACEHOLDER.search(value)) and not PLACEHOLDER.fullmatch(value)
 
 
 def _finding(resource: Resource, node: Node, verdict: Verdict, source: str) -> Finding:
@@ -47,7 +55,7 @@ def _missing(resource: Resource, node: Node) -> Iterator[Finding]:
 
 
 def _family(resource: Resource) -> str:
-    package = resource.type.split(":")[0]
+    package = resource.type.removeprefix(PROVIDER_PREFIX).partition(":")[0]
     return FAMILIES.get(package, package)
 
 
@@ -59,25 +67,23 @@ class Tally:
     unchecked: dict[str, str] = field(default_factory=dict)
 
     def add(self, resource: Resource, nodes: Iterable[Node], *, schema: bool) -> None:
-        """Count a resource's leaves; `schema` says that one checked the resource as a whole."""
+        """Count a resource's leaves; `schema` says that one has checked the resource as a whole."""
         for node in nodes:
             if node.leaf and node.pattern not in self.paths:
                 self.paths.add(node.pattern)
-                entry = _entry(resource.type, node)
-                if not (entry and entry.checks) and not (schema and not (entry and entry.why)):
-                    self.unchecked[node.pattern] = entry.why if entry and entry.why else _UNLISTED
+                reason = _reason(resource.type, node, schema=schema)
+                if reason:
+                    self.unchecked[node.pattern] = reason
 
     def numbers(self) -> dict[str, int]:
         """The counts as the plan holds them."""
         return {"paths": len(self.paths), "checked": len(self.paths) - len(self.unchecked)}
 
 
-def _entry(token: str, node: Node) -> table.Entry | None:
-    """What the table says of a leaf; an empty or unknown container stands for what it would hold."""
+def _reason(token: str, node: Node, *, schema: bool) -> str:
+    """Why a leaf's value is not judged; empty when it is. An empty or unknown container stands for what it would hold."""
     inside = replace(node, pattern=f"{node.pattern}/*", local=f"{node.local}/*")
-    return table.entry(token, node) or table.entry(token, inside)
-
-
-def reasons(tallies: Mapping[str, Tally]) -> dict[str, dict[str, str]]:
-    """Type → unchecked path → why, for the types that have any."""
-    return {token: dict(sorted(tally.unchecked.items())) for token, tally in sorted(tallies.items()) if tally.unchecked}
+    entry = table.entry(token, node) or table.entry(token, inside)
+    if entry is None:
+        return "" if schema else _UNLISTED
+    return "" if entry.checks else entry.why

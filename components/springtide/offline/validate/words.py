@@ -25,6 +25,24 @@ def cannot_tell(resource: Resource, rule: str, path: str, message: str, fix: str
     return finding(resource, rule, path, message, fix=fix, outcome=Outcome.CANNOT_TELL, severity=Severity.WARNING)
 
 
+def stranger(resource: Resource, rule: str, path: str, known: Iterable[str]) -> Finding:
+    """A finding that the last step of `path` names no member of its object, which has the `known` ones."""
+    *_, name = steps(path)
+    holder = spoken(path.rpartition("/")[0])
+    names = sorted(known)
+    near = nearest(name, names)
+    message = f"{f'`{holder}` of ' if holder else ''}{resource.type} {resource.name} has no member `{name}`"
+    return finding(
+        resource,
+        rule,
+        path,
+        f"{message}; did you mean `{near}`?" if near else message,
+        value=name,
+        allowed=closest_first(name, names),
+        fix=f"rename `{name}` to `{near}`" if near else f"remove `{name}`",
+    )
+
+
 def nearest(value: Any, allowed: Iterable[Any]) -> str:
     """The allowed name that `value` was most likely meant to be; empty when none is near."""
     by_folded = {str(name).casefold(): str(name) for name in allowed}

@@ -1,0 +1,144 @@
+"""The command `springtide`. Parsing is here; what a command needs is imported when it runs, so that help comes at once."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+USAGE = 2
+"""Exit status of a command that was not given what it needs."""
+_INTERRUPTED = 130
+_FORMS = ("text", "json", "markdown", "html")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: Words after `springtide`; those of this process by default.
+
+    Returns:
+        The exit status: 0, 1 when a finding stops a plan, 2 for a usage error.
+    """
+    given = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = given.run
+    try:
+        status = run(given)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has enough; the interpreter's own flush at exit must not fail on it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="springtide", description="GPU capacity that rises with demand and falls to zero."
+    )
+    parser.add_argument("--version", action="version", version=f"springtide {_version()}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_plan(commands.add_parser("plan", help="show what an environment would create, without a cloud account"))
+    _add_schema(commands.add_parser("schema", help="write the JSON schema of environment files, for editors"))
+    _add_catalog(commands.add_parser("catalog", help="list machine types, accelerators and prices"))
+    return parser
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Run the project's program without engine, cloud or account, and check what it registers."
+    parser.epilog = "Exit status: 0; 1 when a finding stops an environment; 2 when nothing could be planned."
+    parser.add_argument(
+        "environments", nargs="*", metavar="ENV", help="environments; may be left out where there is one"
+    )
+    parser.add_argument("--all", action="store_true", dest="every", help="every environment of the project")
+    parser.add_argument("--format", choices=_FORMS, default="text", dest="form", help="default: text")
+    parser.add_argument("--base", metavar="REF", help="commit to compare with, planned in a git worktree")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the plan there, the verdict to standard error")
+    parser.set_defaults(run=_plan)
+
+
+def _add_schema(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write it there")
+    parser.set_defaults(run=_schema)
+
+
+def _add_catalog(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cloud", default="aws", help="default: aws")
+    parser.add_argument("--gpu", help="only this accelerator")
+    parser.add_argument("--region", help="only what this region offers, with its prices")
+    parser.set_defaults(run=_catalog)
+    commands = parser.add_subparsers(metavar="refresh")
+    refresh = commands.add_parser("refresh", help="remake the catalog's data files")
+    refresh.add_argument("refreshed", nargs="?", default="aws", metavar="CLOUD", help="default: aws")
+    refresh.add_argument("--live", action="store_true", help="ask the cloud with your credentials")
+    refresh.add_argument("--prices", type=Path, metavar="FILE", help="price list to take list prices from")
+    refresh.set_defaults(run=_refresh)
+
+
+def _plan(given: argparse.Namespace) -> int:
+    from springtide.offline import command  # noqa: PLC0415  see the module's first line
+
+    request = command.Request(
+        environments=tuple(given.environments), every=given.every, form=given.form, base=given.base, out=given.out
+    )
+    try:
+        return command.run(request, Path.cwd())
+    except command.UsageError as error:
+        return _refuse(str(error))
+
+
+def _schema(given: argparse.Namespace) -> int:
+    from springtide.settings import schema  # noqa: PLC0415  see the module's first line
+
+    content = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+    if given.out is None:
+        sys.stdout.write(content)
+        return 0
+    try:
+        given.out.write_text(content, encoding="utf-8")
+    except OSError as error:
+        return _refuse(f"{given.out} cannot be written: {error.strerror}")
+    return 0
+
+
+def _catalog(given: argparse.Namespace) -> int:
+    from rich.console import Console  # noqa: PLC0415  see the module's first line
+
+    from springtide.catalog import UnknownNameError  # noqa: PLC0415
+    from springtide.catalog.show import overview  # noqa: PLC0415
+
+    try:
+        table = overview(given.cloud, gpu=given.gpu, region=given.region)
+    except UnknownNameError as error:
+        return _refuse(str(error))
+    Console().print(table)
+    return 0
+
+
+def _refresh(given: argparse.Namespace) -> int:
+    from springtide.catalog import refresh  # noqa: PLC0415  see the module's first line
+
+    live = ["--live"] if given.live else []
+    prices = ["--prices", str(given.prices)] if given.prices is not None else []
+    return refresh.main([given.refreshed, *live, *prices])
+
+
+def _refuse(message: str) -> int:
+    sys.stderr.write(f"springtide: {message}\n")
+    return USAGE
+
+
+def _version() -> str:
+    try:
+        return version("springtide")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""Plans one environment: records its program, validates what that registers, and asks the policies."""
+
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import springtide_policies as policies
+from springtide import catalog
+from springtide.lines import located
+from springtide.offline.config import ConfigError, Project, read_environment, read_project
+from springtide.offline.plan import Plan, Resource
+from springtide.offline.record import MistakeError, ProgramError, Recording, record
+from springtide.offline.validate import validate
+from springtide.offline.views import EnvironmentView
+from springtide.spec import Finding, Outcome, Severity, Source
+
+CRASHED = "program/crashed"
+"""Rule of the finding that holds a program's own failure; its value is the traceback."""
+_REFUSED = "program/refused"
+_PREFIX, _SUFFIX = "Pulumi.", ".yaml"
+_PLACE = ("cloud", "region", "account")
+
+
+def project_root(start: Path) -> Path | None:
+    """The nearest folder at or above `start` that holds a Pulumi.yaml."""
+    return next((folder for folder in (start, *start.parents) if (folder / "Pulumi.yaml").is_file()), None)
+
+
+def environments(root: Path) -> tuple[str, ...]:
+    """Names of the project's environments, ascending: one for each `Pulumi.<name>.yaml`.
+
+    Raises:
+        ConfigError: Pulumi.yaml cannot be read.
+    """
+    files = read_project(root).environments.glob(f"{_PREFIX}?*{_SUFFIX}")
+    return tuple(sorted(file.name.removeprefix(_PREFIX).removesuffix(_SUFFIX) for file in files))
+
+
+def plan_environment(root: Path, environment: str) -> Plan:
+    """What an environment's program would create, with everything that was found out about it.
+
+    A program that cannot run, for a mistake in the environment file or one of its own, makes a plan without resources
+    whose findings say why.
+
+    Args:
+        root: Folder of Pulumi.yaml.
+        environment: Name of the environment.
+
+    Raises:
+        ConfigError: Pulumi.yaml cannot be read.
+    """
+    start = time.perf_counter()
+    project = read_project(root)
+    try:
+        recording = record(root, environment)
+    except MistakeError as error:
+        findings = error.findings or (_stopped(_REFUSED, str(error), "change what the message names", None),)
+        return _without_resources(root, project, environment, findings, time.perf_counter() - start)
+    except ProgramError as error:
+        fix = "this is the program's fault, not the environment file's: see its traceback"
+        findings = (_stopped(CRASHED, str(error), fix, error.traceback or None),)
+        return _without_resources(root, project, environment, findings, time.perf_counter() - start)
+    return _plan(root, project, recording)
+
+
+def _plan(root: Path, project: Project, recording: Recording) -> Plan:
+    start = time.perf_counter()
+    resources = recording.resources
+    validation = validate(resources)
+    asked = policies.evaluate([item.to_json() for item in resources], _facts(resources))
+    place = EnvironmentView.among(resources)
+    known = {key: getattr(place[0], key) for key in _PLACE} if place else {}
+    return Plan(
+        environment=_environment(root, project, recording.environment, known),
+        made_with=_made_with(),
+        resources=resources,
+        outputs=recording.outputs,
+        findings=tuple(_with_lines(root, project, recording, (*recording.warnings, *validation.findings, *asked))),
+        coverage=validation.coverage,
+        seconds={"run": round(recording.seconds, 3), "validate": round(time.perf_counter() - start, 3)},
+    )
+
+
+def _facts(resources: Sequence[Resource]) -> policies.Facts:
+    """Prices of the machine types in the plan, and the limits that its environment declares."""
+    prices = {}
+    for cloud, region, machine in policies.machine_types([item.to_json() for item in resources]):
+        found = catalog.price(cloud, region, machine, catalog.Capacity.ON_DEMAND)
+        if found is not None:
+            prices[cloud, region, machine] = policies.Price(
+                usd_per_hour=found.usd_per_hour, date=found.date, source=found.source
+            )
+    limits = EnvironmentView.among(resources)
+    budget = limits[0].budget_usd_per_hour if limits else None
+    return policies.Facts(prices=prices, budget_usd_per_hour=budget, exempt=limits[0].exempt if limits else ())
+
+
+def _with_lines(root: Path, project: Project, recording: Recording, findings: Sequence[Finding]) -> list[Finding]:
+    """Findings about the environment file with their lines."""
+    text = recording.file.read_text(encoding="utf-8")
+    return located(findings, text, _relative(root, recording.file), project.name)
+
+
+def _without_resources(
+    root: Path, project: Project, environment: str, findings: Sequence[Finding], seconds: float
+) -> Plan:
+    return Plan(
+        environment=_environment(root, project, environment, _said(project, environment)),
+        made_with=_made_with(),
+        resources=(),
+        outputs={},
+        findings=tuple(findings),
+        seconds={"run": round(seconds, 3), "validate": 0.0},
+    )
+
+
+def _stopped(rule: str, message: str, fix: str, value: str | None) -> Finding:
+    return Finding(
+        rule=rule, outcome=Outcome.FAIL, severity=Severity.ERROR, source=Source.SETTINGS,
+        message=message, fix=fix, value=value,
+    )  # fmt: skip
+
+
+def _said(project: Project, environment: str) -> dict[str, Any]:
+    """What an environment file with mistakes says of its place, as far as that can be read."""
+    try:
+        config = read_environment(_file(project, environment))
+    except ConfigError:
+        return {}
+    plain = {key.removeprefix(f"{project.name}:"): value for key, value in config.items()}
+    return {key: plain[key] for key in _PLACE if isinstance(plain.get(key), str)}
+
+
+def _environment(root: Path, project: Project, environment: str, place: Mapping[str, Any]) -> dict[str, Any]:
+    file = _relative(root, _file(project, environment))
+    return {"name": environment, "project": project.name, "file": file, **place}
+
+
+def _file(project: Project, environment: str) -> Path:
+    return project.environments / f"{_PREFIX}{environment}{_SUFFIX}"
+
+
+def _relative(root: Path, file: Path) -> str:
+    """The file as people name it; environment files outside the project by their name alone."""
+    whole, above = file.resolve(), root.resolve()
+    return whole.relative_to(above).as_posix() if whole.is_relative_to(above) else file.name
+
+
+def _made_with() -> dict[str, str]:
+    return {"springtide": _version("springtide"), "pulumi": _version("pulumi"), "catalog": catalog.date()}
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "unknown"
