@@ -7,7 +7,7 @@ marks unknown values. No `UnknownValueError` may escape to the SDK, which would 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -28,7 +28,7 @@ from pulumi_policy.proxy import UnknownValueError
 
 from springtide import catalog
 from springtide.spec import Finding, Outcome
-from springtide_policies import ASKING, RULES, Facts, MachineKey, Price, Rule, Scope, assess, machine_types
+from springtide_policies import ASKING, ENVIRONMENT, RULES, Facts, MachineKey, Price, Rule, Scope, assess, machine_types
 
 Resource = dict[str, Any]
 """A resource in the plan's JSON format, as far as rules read it."""
@@ -58,27 +58,44 @@ def faces(rule: Rule) -> tuple[Face, ...]:
     return tuple(Face(rule, outcomes, level) for outcomes, level in both if outcomes)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The inputs that came so far, by URN."""
+
+    inputs: dict[str, Resource] = field(default_factory=dict)
+    environments: dict[str, Resource] = field(default_factory=dict)
+    """Those that declare limits; they come before all that is in them, whose components wait for their provider."""
+
+    def add(self, item: Resource) -> Resource:
+        """Remember a resource, in place of what was known of it."""
+        self.inputs[item["urn"]] = item
+        if item["type"] == ENVIRONMENT:
+            self.environments[item["urn"]] = item
+        return item
+
+
 def policies() -> list[Policy]:
-    """Every rule as policies that share one memory of the inputs seen."""
-    inputs: dict[str, Resource] = {}
-    return [SCOPES[face.rule.scope](face, inputs) for rule in RULES for face in faces(rule)]
+    """Every rule as policies that share one memory of what came."""
+    seen = Seen()
+    return [SCOPES[face.rule.scope](face, seen) for rule in RULES for face in faces(rule)]
 
 
-def resource_policy(face: Face, inputs: dict[str, Resource]) -> Policy:
+def resource_policy(face: Face, seen: Seen) -> Policy:
     """A policy that judges each resource by itself, and remembers its inputs for those that come later."""
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        inputs[args.urn] = resource(args.urn, args.resource_type, args.name, args.props, args.opts.parent)
-        _judge(face, [inputs[args.urn]], _facts(face.rule, args.get_config(), list(inputs.values())), args, report)
+        item = seen.add(resource(args.urn, args.resource_type, args.name, args.props, args.opts.parent))
+        facts = _facts(face.rule, args.get_config(), [*seen.environments.values(), item])
+        _judge(face, [item], facts, args, report)
 
     return ResourceValidationPolicy(validate=validate, **_about(face))
 
 
-def stack_policy(face: Face, inputs: Mapping[str, Resource]) -> Policy:
+def stack_policy(face: Face, seen: Seen) -> Policy:
     """A policy that judges the whole stack: each resource by its inputs or, where only those came, its outputs."""
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        resources = [_in_stack(item, inputs) for item in args.resources]
+        resources = [_in_stack(item, seen) for item in args.resources]
         _judge(face, resources, _facts(face.rule, args.get_config(), resources), args, report)
 
     return StackValidationPolicy(validate=validate, **_about(face))
@@ -100,9 +117,9 @@ def resource(urn: str, kind: str, name: str, props: Mapping[str, Any], parent: s
     }
 
 
-def _in_stack(item: PolicyResource, inputs: Mapping[str, Resource]) -> Resource:
+def _in_stack(item: PolicyResource, seen: Seen) -> Resource:
     parent = None if item.parent is None else item.parent.urn
-    known = inputs.get(item.urn) or resource(item.urn, item.resource_type, item.name, item.props, parent)
+    known = seen.inputs.get(item.urn) or resource(item.urn, item.resource_type, item.name, item.props, parent)
     uses = {f"/{key}": [other.urn for other in others] for key, others in item.property_dependencies.items()}
     return {**known, "property_depends_on": uses}
 
@@ -149,7 +166,7 @@ def _text(finding: Finding) -> str:
 
 
 def _facts(rule: Rule, config: Mapping[str, Any], resources: Sequence[Resource]) -> Facts:
-    """What the `Environment` declares, which comes before all that is in it; the pack's configuration has precedence."""
+    """What the `Environment` declares; the pack's configuration adds exceptions and has the last word on the rest."""
     keys = machine_types(resources)
     prices = {key: price for key, price in zip(keys, map(_price, keys), strict=True) if price is not None}
     declared = Facts.declared(resources, prices)

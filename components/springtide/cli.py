@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -11,6 +12,8 @@ from pathlib import Path
 USAGE = 2
 """Exit status of a command that was not given what it needs."""
 _INTERRUPTED = 130
+_TABLE_COLUMNS = 150
+"""Width of the catalog's table where it goes to no terminal."""
 _FORMS = ("text", "json", "markdown", "html")
 
 
@@ -116,7 +119,8 @@ def _catalog(given: argparse.Namespace) -> int:
         table = overview(given.cloud, gpu=given.gpu, region=given.region)
     except UnknownNameError as error:
         return _refuse(str(error))
-    Console().print(table)
+    width = shutil.get_terminal_size((_TABLE_COLUMNS, 24)).columns
+    Console(width=width).print(table)
     return 0
 
 

@@ -23,12 +23,18 @@ class ArgumentsError(pulumi.RunError, pulumi.InputPropertiesError):
         self.findings = error.findings
         details = [
             pulumi.InputPropertyErrorDetails(
-                property_path=".".join(_camel(part) for part in finding.path.removeprefix("/").split("/")),
+                property_path=_property_path(finding.path),
                 reason=f"{finding.message} {finding.fix}".strip(),
             )
             for finding in error.findings
         ]
         pulumi.InputPropertiesError.__init__(self, str(error), details)
+
+
+def _property_path(pointer: str) -> str:
+    """A JSON Pointer as Pulumi writes a property's path: `/machine_types/0` is `machineTypes[0]`."""
+    parts = (f"[{part}]" if part.isdigit() else f".{_camel(part)}" for part in pointer.split("/")[1:])
+    return "".join(parts).removeprefix(".")
 
 
 def checked(spec_type: type[S], args: Mapping[str, Any], subject: str, *, wiring: Iterable[str] = ()) -> S:

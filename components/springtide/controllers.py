@@ -7,7 +7,8 @@ import pulumi_kubernetes as kubernetes
 
 from springtide.charts import CHARTS
 from springtide.cluster import ClusterRef
-from springtide.component import child_of
+from springtide.component import child_of, refused
+from springtide.spec import Finding, did_you_mean, refuse
 
 
 class ControllersArgs(TypedDict):
@@ -26,6 +27,7 @@ class Controllers(pulumi.ComponentResource):
     """Names of what is installed."""
 
     def __init__(self, name: str, args: ControllersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refused(_unknown(args["charts"]), f"Controllers {name}")
         said = {"charts": args["charts"], "cloud": args["cluster"]["environment"]["cloud"]}
         super().__init__("springtide:index:Controllers", name, said, opts)
         for chart in (CHARTS[item] for item in args["charts"]):
@@ -44,3 +46,18 @@ class Controllers(pulumi.ComponentResource):
             )
         self.charts = pulumi.Output.from_input(args["charts"])
         self.register_outputs(said)
+
+
+def _unknown(names: list[str]) -> list[Finding]:
+    return [
+        refuse(
+            "controllers/chart",
+            f"/charts/{i}",
+            name,
+            f"the chart table has no {name!r}.",
+            did_you_mean(name, CHARTS, "use one of them"),
+            allowed=CHARTS,
+        )
+        for i, name in enumerate(names)
+        if name not in CHARTS
+    ]

@@ -8,8 +8,9 @@ import pulumi_kubernetes as kubernetes
 
 from springtide import clouds
 from springtide.cluster import ClusterRef
-from springtide.component import child_of
+from springtide.component import child_of, refused
 from springtide.k8s.identity import service_account
+from springtide.spec import Finding, dns_label, refuse
 from springtide.storage import StorageRef
 
 
@@ -49,6 +50,7 @@ class WorkloadIdentity(pulumi.ComponentResource):
     """Name of the ServiceAccount; pods that use it are made after its rights are."""
 
     def __init__(self, name: str, args: WorkloadIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        refused([*dns_label("/name", name), *_grants(args["grants"])], f"WorkloadIdentity {name}")
         cluster = args["cluster"]
         place = cluster["environment"]
         said = {
@@ -68,3 +70,15 @@ class WorkloadIdentity(pulumi.ComponentResource):
         )
         self.service_account = account.urn.apply(lambda _urn: name)
         self.register_outputs(said)
+
+
+def _grants(grants: list[GrantArgs]) -> list[Finding]:
+    if not grants:
+        return [refuse("spec/grants", "/grants", [], "an identity without a right is no use.", "name what it may use")]
+    prefixes = ((f"/grants/{i}/prefix", grant["prefix"]) for i, grant in enumerate(grants))
+    message, fix = "is no part of a storage.", "write it without slashes at its ends: jobs/gpt"
+    return [
+        refuse("spec/prefix", path, prefix, f"{prefix!r} {message}", fix)
+        for path, prefix in prefixes
+        if not prefix or prefix != prefix.strip("/")
+    ]

@@ -26,10 +26,8 @@ def lines(text: str, project: str) -> dict[str, int]:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError:
         return {"": 1}
-    found = [(line, node) for name, line, node in _children(root) if name == "config"]
-    return {"": line for line, _ in found} | {
-        path: line for _, node in found for path, line in _walk(node, "", f"{project}:")
-    }
+    found = next((entry for entry in _children(root) if entry[0] == "config"), None)
+    return {} if found is None else {"": found[1], **dict(_walk(found[2], "", f"{project}:"))}
 
 
 def _walk(node: yaml.Node, path: str, prefix: str) -> Iterator[tuple[str, int]]:

@@ -198,13 +198,19 @@ _EXPECTED = {
 }
 
 
+_LONGEST_SHOWN = 60
+
+
 def _shown(value: Any) -> str:
     """A value as people write it: a plain one itself, anything else by its kind, for it may be long."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str | int | float):
-        return textwrap.shorten(repr(value), 60, placeholder="…")
-    return {dict: "a mapping", list: "a list", tuple: "a list", NoneType: "nothing"}.get(type(value), type(value).__name__)
+        text = repr(value)
+        return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    return {dict: "a mapping", list: "a list", tuple: "a list", NoneType: "nothing"}.get(
+        type(value), type(value).__name__
+    )
 
 
 def _remedy(keys: Sequence[str], misfit: _Misfit) -> str:

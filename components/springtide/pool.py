@@ -7,7 +7,10 @@ import pulumi
 from springtide import clouds, selection
 from springtide.cluster import ClusterRef
 from springtide.component import checked, intent, refused, tell
-from springtide.spec import Finding, PoolSpec, warn
+from springtide.spec import Finding, PoolSpec, dns_label, refuse, warn
+
+SYSTEM = "system"
+"""What the `springtide.dev/pool` label of system nodes says."""
 
 
 class GpuPoolArgs(TypedDict):
@@ -69,7 +72,8 @@ class GpuPool(pulumi.ComponentResource):
         cluster = args["cluster"]
         place = cluster["environment"]
         choice = selection.choose(spec, place["cloud"], place["region"], cluster["zones"])
-        refused([*choice.findings, *clouds.pool_findings(place["cloud"], spec)], f"GpuPool {name}")
+        found = [*name_findings("/name", name), *choice.findings, *clouds.pool_findings(place["cloud"], spec)]
+        refused(found, f"GpuPool {name}")
         said = intent(spec, cloud=place["cloud"], region=place["region"], zones=choice.zones)
         said["machineTypes"] = [machine.name for machine in choice.machine_types]
         super().__init__("springtide:index:GpuPool", name, said, opts)
@@ -101,6 +105,13 @@ def usable_memory_gib(memory_mib: int) -> int:
     kubelet, eviction threshold and daemons (EKS reserves 255 MiB + 11 MiB a pod).
     """
     return max(int(memory_mib / 1024 * 0.925) - 2, 1)
+
+
+def name_findings(path: str, name: str) -> list[Finding]:
+    """What is wrong with the name of a pool: it is a node label, and one such label is taken."""
+    if name != SYSTEM:
+        return dns_label(path, name)
+    return [refuse("spec/name", path, name, "the nodes of the cluster's own add-ons are called so.", "rename the pool")]
 
 
 def _never_wakes(name: str, spec: PoolSpec, cloud: str) -> list[Finding]:

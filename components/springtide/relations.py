@@ -1,32 +1,75 @@
 """What is impossible about an environment as a whole: its parts against the cloud, the catalog, and each other."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from springtide import catalog, clouds, selection, service, training
-from springtide.parse import Spec, below
-from springtide.pool import reference
+from springtide.parse import Spec, below, independent
+from springtide.pool import name_findings, reference
 from springtide.sections import EnvironmentFile, JobSection, ServiceSection
-from springtide.spec import Finding, NetworkSpec, Source, dns_label, refuse
+from springtide.spec import (
+    FEWEST_ZONES,
+    Finding,
+    NetworkSpec,
+    PoolSpec,
+    Source,
+    did_you_mean,
+    dns_label,
+    refuse,
+    zone_list,
+)
 
 LONGEST_NAME = 40
 """Leaves room for what cloud and Kubernetes names put around a name, at most 63 characters in all."""
 
 
-def findings(name: str, file: EnvironmentFile) -> list[Finding]:
-    """Everything impossible about an environment, in the order of the file."""
-    if file.cloud not in clouds.available():
-        message, names = f"unknown cloud {file.cloud!r}.", clouds.available()
-        return [refuse("settings/cloud", "/cloud", file.cloud, message, "use a cloud of this version", allowed=names)]
-    place = _place(file)
-    # A wrong region would only repeat itself in every pool.
+def findings(name: str, file: EnvironmentFile, mistakes: Sequence[Finding] = ()) -> list[Finding]:
+    """Everything impossible about an environment.
+
+    Args:
+        name: Name of the environment.
+        file: What its file says, or what is left of it without the mistakes.
+        mistakes: What is known to be wrong already. Nothing is said about those values, nor concluded from them.
+    """
+    cloud = _cloud(file.cloud)
+    found = [*cloud, *_sections(file), *_names(name, file)]
+    if not cloud:
+        found += _on_its_cloud(name, file, mistakes)
+    wrong = [*mistakes, *found]
+    found += [*_jobs(file, wrong), *_services(file, wrong)]
+    return independent(found, mistakes)
+
+
+def _cloud(name: str) -> list[Finding]:
+    known = clouds.available()
+    if name in known:
+        return []
+    fix = did_you_mean(name, known, "use a cloud of this version")
+    return [refuse("settings/cloud", "/cloud", name, f"unknown cloud {name!r}.", fix, allowed=known)]
+
+
+def _on_its_cloud(name: str, file: EnvironmentFile, mistakes: Sequence[Finding]) -> list[Finding]:
+    target, place = clouds.load(file.cloud), _place(file)
     return [
+        *target.account_findings(file.account),
         *place,
-        *_sections(file),
-        *_names(name, file),
-        *([] if place else _pools(file)),
-        *_jobs(file),
-        *_services(file),
+        *below("/cluster", target.cluster_findings(file.cluster)),
+        *(
+            found
+            for item in file.storage
+            for found in below(f"/storage/{item}", target.bucket_findings(name, item, file.account))
+        ),
+        # A wrong region would only repeat itself in every pool.
+        *([] if place else _pools(file, mistakes)),
     ]
+
+
+def _unclear(wrong: Iterable[Finding], part: str, *keys: str) -> bool:
+    """Whether nothing can be concluded from these values of a part, because they are wrong themselves."""
+    places = [f"{part}/{key}" for key in keys]
+    return any(
+        found.path == part or any(found.path == place or found.path.startswith(f"{place}/") for place in places)
+        for found in wrong
+    )
 
 
 def zone_ids(file: EnvironmentFile) -> tuple[str, ...]:
@@ -41,28 +84,24 @@ def _usable_zones(file: EnvironmentFile) -> tuple[str, ...]:
 
 
 def _place(file: EnvironmentFile) -> list[Finding]:
-    account = clouds.load(file.cloud).account_findings(file.account)
     regions = catalog.regions(file.cloud)
-    if file.region not in regions:
-        message = f"the catalog knows no region {file.region!r} of {file.cloud}."
-        fix = "use a region on offer"
-        return [
-            *account,
-            refuse("catalog/region", "/region", file.region, message, fix, allowed=regions, source=Source.CATALOG),
-        ]
-    return [*account, *_zones(file)]
+    if file.region in regions:
+        return _zones(file)
+    message = f"the catalog knows no region {file.region!r} of {file.cloud}."
+    fix = did_you_mean(file.region, regions, "use a region on offer")
+    return [refuse("catalog/region", "/region", file.region, message, fix, allowed=regions, source=Source.CATALOG)]
 
 
 def _zones(file: EnvironmentFile) -> list[Finding]:
     usable = _usable_zones(file)
     if isinstance(file.zones, int):
-        if 2 <= file.zones <= len(usable):  # noqa: PLR2004  a control plane spans two zones at least
+        if FEWEST_ZONES <= file.zones <= len(usable):
             return []
-        message = f"{file.region} has {len(usable)} zones that clusters may use, and a cluster needs 2."
-        fix = f"use 2 to {len(usable)}"
+        message = f"{file.region} has {len(usable)} zones that clusters may use, and a cluster needs {FEWEST_ZONES}."
+        fix = f"use {FEWEST_ZONES} to {len(usable)}" if len(usable) >= FEWEST_ZONES else "use another region"
         return [refuse("catalog/zones", "/zones", file.zones, message, fix, allowed=usable, source=Source.CATALOG)]
     refused = {zone.id: zone.refused for zone in catalog.zones(file.cloud, file.region)}
-    return [
+    return zone_list("/zones", file.zones) + [
         refuse(
             "catalog/zones", f"/zones/{i}", zone, refused.get(zone) or f"{file.region} has no zone id {zone!r}.",
             "use zone ids, not names: an id means the same place in every account", allowed=usable, source=Source.CATALOG,
@@ -74,7 +113,9 @@ def _zones(file: EnvironmentFile) -> list[Finding]:
 
 def _sections(file: EnvironmentFile) -> list[Finding]:
     network = NetworkSpec(zones=(), cidr=file.network.cidr, nat=file.network.nat)
-    single: dict[str, Spec] = {"/network": network, "/cluster": file.cluster}
+    single: dict[str, Spec] = {"/network": network, "/cluster": file.cluster, "/policies": file.policies}
+    if file.images is not None:
+        single["/images"] = file.images
     groups: dict[str, Mapping[str, Spec]] = {
         "/storage": file.storage,
         "/pools": file.pools,
@@ -83,15 +124,8 @@ def _sections(file: EnvironmentFile) -> list[Finding]:
     }
     many = {f"{path}/{name}": part for path, parts in groups.items() for name, part in parts.items()}
     own = [found for path, part in {**single, **many}.items() for found in below(path, part.findings())]
-    return [*own, *below("/cluster", clouds.load(file.cloud).cluster_findings(file.cluster)), *_budget(file)]
-
-
-def _budget(file: EnvironmentFile) -> list[Finding]:
-    budget = file.policies.budget_usd_per_hour
-    if budget is None or budget >= 0:
-        return []
-    path = "/policies/budget_usd_per_hour"
-    return [refuse("spec/at-least", path, budget, f"{budget} is below 0.", "use 0 or more")]
+    # Zones are the file's own key, which `_zones` looks at.
+    return [found for found in own if not found.path.startswith("/network/zones")]
 
 
 def _names(name: str, file: EnvironmentFile) -> list[Finding]:
@@ -102,9 +136,13 @@ def _names(name: str, file: EnvironmentFile) -> list[Finding]:
         finding
         for group, names in groups.items()
         for item in names
-        for finding in [*dns_label(f"/{group}/{item}", item), *_too_long(f"/{group}/{item}", item, LONGEST_NAME)]
+        for finding in [*_name(f"/{group}/{item}", item), *_too_long(f"/{group}/{item}", item, LONGEST_NAME)]
     ]
     return [*dns_label("", name), *_too_long("", name, LONGEST_NAME // 2), *found, *_one_name_twice(file)]
+
+
+def _name(path: str, name: str) -> list[Finding]:
+    return name_findings(path, name) if path.startswith("/pools/") else dns_label(path, name)
 
 
 def _too_long(path: str, name: str, most: int) -> list[Finding]:
@@ -115,77 +153,95 @@ def _too_long(path: str, name: str, most: int) -> list[Finding]:
 
 
 def _one_name_twice(file: EnvironmentFile) -> list[Finding]:
-    runs = {f"{name}-{job.run}": name for name, job in file.jobs.items() if job.run is not None}
-    return [
-        refuse(
-            "spec/name", f"/services/{name}", name,
-            f"service {name} and the run of job {runs[name]} would both be the Service {name!r}.", "rename one of them",
-        )
-        for name in file.services
-        if name in runs
-    ]  # fmt: skip
+    """Runs and services whose Kubernetes objects would have the same name."""
+    owners: dict[str, str] = {}
+    found = []
+    for path, name, owner in _kubernetes_names(file):
+        if name in owners:
+            message = f"{owner} and {owners[name]} would both be {name!r} in Kubernetes."
+            found.append(refuse("spec/name", path, name, message, "rename one of them"))
+        owners.setdefault(name, owner)
+    return found
 
 
-def _pools(file: EnvironmentFile) -> list[Finding]:
+def _kubernetes_names(file: EnvironmentFile) -> Iterator[tuple[str, str, str]]:
+    for name, job in file.jobs.items():
+        if job.run is not None:
+            yield f"/jobs/{name}/run", f"{name}-{job.run}", f"the run of job {name}"
+    for name in file.services:
+        yield f"/services/{name}", name, f"service {name}"
+
+
+def _pools(file: EnvironmentFile, mistakes: Sequence[Finding]) -> list[Finding]:
     return [
         found
         for name, pool in file.pools.items()
-        for found in below(
-            f"/pools/{name}",
-            [
-                *selection.choose(pool, file.cloud, file.region, zone_ids(file)).findings,
-                *clouds.pool_findings(file.cloud, pool),
-            ],
-        )
+        for found in below(f"/pools/{name}", _pool(file, pool, unclear=_unclear(mistakes, f"/pools/{name}", *_CHOICE)))
     ]
 
 
-def _jobs(file: EnvironmentFile) -> list[Finding]:
-    return [found for name, job in file.jobs.items() for found in below(f"/jobs/{name}", _job(file, name, job))]
+_CHOICE = ("gpu", "gpus_per_node", "machine_types")
+"""Keys of a pool that machine types are chosen by."""
 
 
-def _job(file: EnvironmentFile, name: str, job: JobSection) -> list[Finding]:
-    pool = file.pools.get(job.pool)
-    return [
+def _pool(file: EnvironmentFile, pool: PoolSpec, *, unclear: bool) -> list[Finding]:
+    choice = selection.Choice() if unclear else selection.choose(pool, file.cloud, file.region, zone_ids(file))
+    return [*choice.findings, *clouds.pool_findings(file.cloud, pool)]
+
+
+def _jobs(file: EnvironmentFile, wrong: Sequence[Finding]) -> list[Finding]:
+    return [found for name, job in file.jobs.items() for found in below(f"/jobs/{name}", _job(file, name, job, wrong))]
+
+
+def _job(file: EnvironmentFile, name: str, job: JobSection, wrong: Sequence[Finding]) -> list[Finding]:
+    found = [
         *training.findings(name, job),
         *_refers("/pool", job.pool, file.pools, "pools"),
         *_refers("/checkpoints", job.checkpoints, file.storage, "storage"),
-        *([] if pool is None else _fits("/nodes", job.nodes, job.pool, pool.max_nodes, "nodes")),
+    ]
+    if job.pool not in file.pools or _unclear(wrong, f"/pools/{job.pool}", "max_nodes"):
+        return found
+    return [*found, *_fits("/nodes", job.nodes, job.pool, file.pools[job.pool].max_nodes, "nodes")]
+
+
+def _services(file: EnvironmentFile, wrong: Sequence[Finding]) -> list[Finding]:
+    return [
+        found
+        for name, item in file.services.items()
+        for found in below(f"/services/{name}", _service(file, item, wrong))
     ]
 
 
-def _services(file: EnvironmentFile) -> list[Finding]:
-    return [found for name, item in file.services.items() for found in below(f"/services/{name}", _service(file, item))]
-
-
-def _service(file: EnvironmentFile, item: ServiceSection) -> list[Finding]:
-    references = [
+def _service(file: EnvironmentFile, item: ServiceSection, wrong: Sequence[Finding]) -> list[Finding]:
+    found = [
         *_refers("/model/job", item.model.job, file.jobs, "jobs"),
         *([] if item.pool is None else _refers("/pool", item.pool, file.pools, "pools")),
     ]
-    if references:
-        return references
+    if file.cloud not in clouds.available():
+        return found
     if item.pool is None:
-        return service.findings(item, file.cloud, None)
-    pool = file.pools[item.pool]
-    gpus = max(service.gpus_of(item, on_pool=True), 1)
-    places = pool.max_nodes * (pool.gpus_per_node // gpus)
+        return [*found, *service.findings(item, file.cloud, None)]
+    if item.pool not in file.pools or _unclear(wrong, f"/pools/{item.pool}", "max_nodes", "gpus_per_node", "capacity"):
+        return found
+    return [*found, *_on_pool(file, item, item.pool)]
+
+
+def _on_pool(file: EnvironmentFile, item: ServiceSection, name: str) -> list[Finding]:
+    pool = file.pools[name]
     choice = selection.choose(pool, file.cloud, file.region, zone_ids(file))
-    return [
-        *service.findings(item, file.cloud, reference(item.pool, pool, choice, {})),
-        *_fits("/replicas/max", item.replicas.max, item.pool, places, "replicas"),
-    ]
+    found = service.findings(item, file.cloud, reference(name, pool, choice, {}))
+    replicas_per_node = pool.gpus_per_node // max(service.gpus_of(item, on_pool=True), 1)
+    if replicas_per_node == 0:
+        return found
+    return [*found, *_fits("/replicas/max", item.replicas.max, name, pool.max_nodes * replicas_per_node, "replicas")]
 
 
 def _refers(path: str, name: str, known: Mapping[str, object], section: str) -> list[Finding]:
     if name in known:
         return []
     message = f"there is no {name!r} under {section}."
-    return [
-        refuse(
-            "settings/reference", path, name, message, f"name one that is there, or add it to {section}", allowed=known
-        )
-    ]
+    fix = did_you_mean(name, known, f"name one that is there, or add it to {section}")
+    return [refuse("settings/reference", path, name, message, fix, allowed=known)]
 
 
 def _fits(path: str, wanted: int, pool: str, room: int, what: str) -> list[Finding]:

@@ -12,14 +12,14 @@ from springtide.component import checked, child_of, intent, refused, tell
 from springtide.identity import GrantArgs, WorkloadIdentity
 from springtide.k8s.serving import Server, cpu_autoscaler, deployment, disruption_budget
 from springtide.k8s.serving import service as address
-from springtide.pool import PoolRef
-from springtide.spec import Finding, ServiceSpec, refuse, warn
+from springtide.pool import SYSTEM, PoolRef
+from springtide.spec import Finding, ServiceSpec, dns_label, refuse, warn
 from springtide.training import JobRef
 from springtide_workloads.contract import Device, ServingContract
 
 EXIT_MARGIN_SECONDS = 5
 """Between the end of the drain and SIGKILL, for the process to end by itself."""
-SYSTEM_NODES = {"springtide.dev/pool": "system"}
+SYSTEM_NODES = {"springtide.dev/pool": SYSTEM}
 CPU_MEMORY_GIB = 3
 CPU_SCRATCH_GIB = 5
 """What a server on a system node gets; those have 8 GiB and a 50 GiB disk, and other things to do."""
@@ -84,7 +84,8 @@ class ModelService(pulumi.ComponentResource):
         plain = {**args, "model": {"job": job["name"]}}
         spec = checked(ServiceSpec, plain, f"ModelService {name}", wiring=["cluster", "pool"])
         spec = replace(spec, gpus=gpus_of(spec, on_pool=pool is not None))
-        refused(findings(spec, cluster["environment"]["cloud"], pool), f"ModelService {name}")
+        found = [*dns_label("/name", name), *findings(spec, cluster["environment"]["cloud"], pool)]
+        refused(found, f"ModelService {name}")
         grace_seconds = spec.propagation_seconds + spec.drain_seconds + EXIT_MARGIN_SECONDS
         said = intent(spec, pool=None if pool is None else pool["name"], grace_seconds=grace_seconds)
         said |= {"minReplicas": spec.replicas.min, "maxReplicas": spec.replicas.max}
@@ -154,7 +155,7 @@ def _drain_fits(spec: ServiceSpec, cloud: str, pool: PoolRef | None) -> list[Fin
     if needed <= allowed:
         return []
     message = f"propagation, drain and exit take {needed} s; a pod of this pool has {allowed} s when its machine goes."
-    fix = f"lower drain_seconds to {max(allowed - spec.propagation_seconds - EXIT_MARGIN_SECONDS, 0)} or less"
+    fix = f"lower propagation_seconds and drain_seconds to {allowed - EXIT_MARGIN_SECONDS} together"
     return [refuse("spec/drain", "/drain_seconds", spec.drain_seconds, message, fix)]
 
 

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_origin
 
 import pulumi
 import yaml
@@ -16,7 +16,7 @@ from springtide.component import ArgumentsError
 from springtide.environment import EnvironmentArgs
 from springtide.lines import located
 from springtide.network import NetworkArgs
-from springtide.parse import read
+from springtide.parse import read, sound
 from springtide.pool import GpuPoolArgs
 from springtide.sections import EnvironmentFile, JobSection, ServiceSection
 from springtide.service import ModelServiceArgs
@@ -106,8 +106,7 @@ def load() -> Settings:
     try:
         return parse(name, configuration(project))
     except SpecError as error:
-        file = environment_path(Path(pulumi.get_root_directory()), name)
-        raise ArgumentsError(_with_lines(error, file, project)) from error
+        raise ArgumentsError(_with_lines(error, Path(pulumi.get_root_directory()), name, project)) from error
 
 
 def parse(name: str, config: Mapping[str, Any]) -> Settings:
@@ -116,9 +115,9 @@ def parse(name: str, config: Mapping[str, Any]) -> Settings:
     Raises:
         SpecError: every mistake at once.
     """
-    file, mistakes = read(EnvironmentFile, dict(config))
-    if file is not None:
-        mistakes += relations.findings(name, file)
+    said = _said(config)
+    file, mistakes = read(EnvironmentFile, said)
+    mistakes += relations.findings(name, sound(EnvironmentFile, said) if file is None else file, mistakes)
     if file is None or mistakes:
         raise SpecError(mistakes, f"environment {name}")
     return Settings(name, file)
@@ -145,17 +144,39 @@ def schema() -> dict[str, Any]:
 
 
 def _decoded(value: Any) -> Any:
+    """What the file says: the engine turns mappings and lists into JSON, and an empty value into an empty text."""
     if not isinstance(value, str) or not value.startswith(("{", "[")):
+        return None if value == "" else value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
         return value
-    return json.loads(value)
 
 
-def _with_lines(error: SpecError, file: Path, project: str) -> SpecError:
+def _said(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says once keys without a value are gone. A part that has a name and no value is there all the same."""
+    parts = {field.name for field in fields(EnvironmentFile) if get_origin(field.type) is dict}
+    named = {
+        key: {name: {} if item is None else item for name, item in value.items()}
+        for key, value in config.items()
+        if key in parts and isinstance(value, Mapping)
+    }
+    return cast("dict[str, Any]", _without_nothing({**config, **named}))
+
+
+def _without_nothing(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _without_nothing(item) for key, item in value.items() if item is not None}
+    return value
+
+
+def _with_lines(error: SpecError, root: Path, name: str, project: str) -> SpecError:
+    file = environment_path(root, name)
     if not file.is_file():
         return error
-    shown = f"{file.parent.name}/{file.name}"
+    shown = file.relative_to(root).as_posix()
     findings = located(error.findings, file.read_text(encoding="utf-8"), shown, project)
-    return SpecError(findings, shown)
+    return SpecError(sorted(findings, key=lambda finding: int(finding.where.rpartition(":")[2])), shown)
 
 
 def _given(section: Any, without: Sequence[str] = ()) -> dict[str, Any]:

@@ -165,7 +165,9 @@ def _one_of(path: str, value: str, allowed: tuple[str, ...]) -> list[Finding]:
 
 def _distinct(path: str, values: Sequence[str]) -> list[Finding]:
     again = (i for i, value in enumerate(values) if value in values[:i])
-    return [refuse("spec/twice", f"{path}/{i}", values[i], f"{values[i]} is named twice.", "name it once") for i in again]
+    return [
+        refuse("spec/twice", f"{path}/{i}", values[i], f"{values[i]} is named twice.", "name it once") for i in again
+    ]
 
 
 def at_least(path: str, value: float, least: int) -> list[Finding]:

@@ -5,9 +5,9 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from springtide import clouds
-from springtide.component import checked, intent
+from springtide.component import checked, intent, refused
 from springtide.environment import EnvironmentRef
-from springtide.spec import StorageSpec
+from springtide.spec import StorageSpec, dns_label
 
 
 class StorageArgs(TypedDict):
@@ -43,9 +43,12 @@ class Storage(pulumi.ComponentResource):
     def __init__(self, name: str, args: StorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         spec = checked(StorageSpec, args, f"Storage {name}", wiring=["environment"])
         place = args["environment"]
+        cloud = clouds.load(place["cloud"])
+        found = [*dns_label("/name", name), *cloud.bucket_findings(place["name"], name, place["account"])]
+        refused(found, f"Storage {name}")
         said = intent(spec, cloud=place["cloud"], region=place["region"])
         super().__init__("springtide:index:Storage", name, said, opts)
-        made = clouds.load(place["cloud"]).bucket(name, spec, place, self)
+        made = cloud.bucket(name, spec, place, self)
         self.url = pulumi.Output.from_input(made.url)
         self.ref = StorageRef(url=made.url, resource=made.resource)
         self.register_outputs(said | {"url": made.url})

@@ -12,11 +12,12 @@ from springtide.component import checked, child_of, intent, refused, tell
 from springtide.identity import GrantArgs, WorkloadIdentity
 from springtide.k8s.training import Run, headless_service, indexed_job, rendezvous_host
 from springtide.pool import PoolRef
-from springtide.spec import Finding, JobSpec, refuse, warn
+from springtide.spec import Finding, JobSpec, dns_label, refuse, warn
 from springtide.storage import StorageRef
 from springtide_workloads.contract import RECIPE, TrainingContract
 
-LONGEST_HOST = 63
+LONGEST_RUN_NAME = 56
+"""An IAM role is called like the run, and 8 characters more, 64 at most; a pod is called like it, and its index, 63 at most."""
 
 
 class TrainingJobArgs(TypedDict):
@@ -66,7 +67,7 @@ class TrainingJob(pulumi.ComponentResource):
     def __init__(self, name: str, args: TrainingJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         spec = checked(JobSpec, args, f"TrainingJob {name}", wiring=["cluster", "pool", "checkpoints"])
         pool, cloud = args["pool"], args["cluster"]["environment"]["cloud"]
-        refused(findings(name, spec), f"TrainingJob {name}")
+        refused([*dns_label("/name", name), *findings(name, spec)], f"TrainingJob {name}")
         allowed = grace.budget(cloud, pool["capacity"])
         said = intent(
             spec,
@@ -115,11 +116,12 @@ def artifacts_prefix(job: str, run: str | None) -> str:
 
 def findings(name: str, spec: JobSpec) -> list[Finding]:
     """What is impossible about a job beyond its fields: names that grow too long, a recipe that no container reads."""
-    longest = f"{name}-{spec.run}-{spec.nodes - 1}"
+    run_name = f"{name}-{spec.run}"
     found = []
-    if spec.run is not None and len(longest) > LONGEST_HOST:
-        message = f"the pod name {longest!r} is longer than {LONGEST_HOST} characters."
-        found.append(refuse("spec/host-name", "/run", spec.run, message, "shorten the run's or the job's name"))
+    if spec.run is not None and len(run_name) > LONGEST_RUN_NAME:
+        message = f"{run_name!r} has {len(run_name)} characters; names of cloud resources are made of it."
+        fix = f"shorten the run's or the job's name: {LONGEST_RUN_NAME} at most, together and with a hyphen"
+        found.append(refuse("spec/name", "/run", spec.run, message, fix))
     if not re.fullmatch(RECIPE, spec.recipe):
         fix = "write name[:key=value,…], such as gpt_small or gpt_tiny:steps=100"
         found.append(refuse("spec/recipe", "/recipe", spec.recipe, f"{spec.recipe!r} is no recipe.", fix))

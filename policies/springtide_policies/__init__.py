@@ -8,13 +8,14 @@ from typing import Any
 
 from springtide.spec import Finding
 from springtide_policies import pools
-from springtide_policies.facts import Facts, MachineKey, Price
+from springtide_policies.facts import ENVIRONMENT, Facts, MachineKey, Price
 from springtide_policies.graph import Graph
 from springtide_policies.registry import RULES
 from springtide_policies.rule import ASKING, Level, Rule, Scope
 
 __all__ = [
     "ASKING",
+    "ENVIRONMENT",
     "RULES",
     "Facts",
     "Graph",

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from springtide.offline.plan import Resource
 from springtide.offline.record import record
 

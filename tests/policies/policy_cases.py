@@ -1,19 +1,22 @@
 """One table of small stacks and what each rule says of them, for the rules themselves and for the policy pack."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-
 from tests.policies.policy_stacks import (
+    ALL_OF_IT,
     DIGEST,
-    PRICES,
+    FAIL,
+    NO_RESOURCE,
+    NOT_HERE,
+    PASS,
+    UNKNOWN,
     UNPRICED,
-    Resource,
+    Case,
     bucket,
     closed_bucket,
     cluster,
     cpu_karpenter_pool,
     disk,
     encryption,
+    facts,
     gke_pool,
     gpu_pool,
     job_set,
@@ -27,29 +30,6 @@ from tests.policies.policy_stacks import (
     templated,
     workload,
 )
-
-from springtide_policies import Facts
-
-
-def facts(budget: float | None = None, *exempt: str) -> Facts:
-    """The table's prices, a budget and exceptions."""
-    return Facts(prices=PRICES, budget_usd_per_hour=budget, exempt=exempt)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A stack, and all that one rule says of it: outcome, name of the resource, path."""
-
-    claim: str
-    rule: str
-    resources: Sequence[Resource]
-    says: Sequence[tuple[str, str, str]]
-    facts: Facts = field(default_factory=facts)
-
-
-PASS, FAIL, UNKNOWN, NOT_HERE = "pass", "fail", "cannot-tell", "not-applicable"
-NO_RESOURCE = ""
-ALL_OF_IT = ""
 
 CEILING = [
     Case(

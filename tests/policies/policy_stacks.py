@@ -1,9 +1,10 @@
-"""Small stacks in the plan's format, made of the resources that rules look at."""
+"""The parts of small stacks in the plan's format, and what a row of the table of cases is made of."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from springtide_policies import Price
+from springtide_policies import Facts, Price
 
 Resource = dict[str, Any]
 
@@ -152,3 +153,24 @@ def cluster(*resources: str, name: str = "dev") -> Resource:
     config = {"encryptionConfig": {"provider": {"keyArn": None}, "resources": list(resources)}} if resources else {}
     key = ["/encryptionConfig/provider/keyArn"] if resources else []
     return resource("aws:eks/cluster:Cluster", name, config, unknown=key)
+
+
+def facts(budget: float | None = None, *exempt: str) -> Facts:
+    """The table's prices, a budget and exceptions."""
+    return Facts(prices=PRICES, budget_usd_per_hour=budget, exempt=exempt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A stack, and all that one rule says of it: outcome, name of the resource, path."""
+
+    claim: str
+    rule: str
+    resources: Sequence[Resource]
+    says: Sequence[tuple[str, str, str]]
+    facts: Facts = field(default_factory=facts)
+
+
+PASS, FAIL, UNKNOWN, NOT_HERE = "pass", "fail", "cannot-tell", "not-applicable"
+NO_RESOURCE = ""
+ALL_OF_IT = ""

@@ -20,22 +20,26 @@ PROGRAM = f"""
 import pulumi
 
 class Component(pulumi.ComponentResource):
-    def __init__(self, kind, name, inputs):
-        super().__init__(f"springtide:index:{{kind}}", name, inputs)
+    def __init__(self, kind, name, inputs, *after):
+        super().__init__(f"springtide:index:{{kind}}", name, inputs, pulumi.ResourceOptions(depends_on=after))
         self.register_outputs(inputs)
 
-place = {{"cloud": "aws", "region": "us-east-1", "machineTypes": ["g6.xlarge"], "minNodes": 0}}
 limits = Component("Environment", "dev", {{"budgetUsdPerHour": 5, "exempt": ["gpu-idle-floor-zero:serve"]}})
+place = {{"cloud": "aws", "region": "us-east-1", "machineTypes": ["g6.xlarge"], "minNodes": 0}}
+hidden = pulumi.Output.from_input({UNKNOWN!r})
+Component("GpuPool", "train", {{**place, "maxNodes": 10}}, limits)
+Component("GpuPool", "hidden", {{**place, "maxNodes": hidden}}, limits)
+Component("GpuPool", "warm", {{**place, "minNodes": 1, "maxNodes": 1}}, limits)
+Component("GpuPool", "serve", {{**place, "minNodes": 1, "maxNodes": 1}}, limits)
+"""
 
-def pools(_urn):
-    """Pools come after the environment they are in: components wait for its provider."""
+
 def test_a_preview_is_stopped_by_what_fails_and_by_what_nobody_can_tell(tmp_path: Path) -> None:
     runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": sys.prefix}}
     program = tmp_path / "program"
     program.mkdir()
     (tmp_path / "state").mkdir()
     (program / "Pulumi.yaml").write_text(json.dumps({"name": "springtide", "runtime": runtime}))
-    (program / "Pulumi.dev.yaml").write_text(json.dumps({"config": SETTINGS}))
     (program / "__main__.py").write_text(PROGRAM)
     environment = {
         "PATH": os.environ["PATH"],

@@ -1,9 +1,9 @@
 """What front ends read out of a stack before they ask the rules."""
 
 import pytest
+from tests.policies.policy_stacks import PRICES, Resource, bucket, environment, gpu_pool
 
 from springtide_policies import Facts, machine_types
-from tests.policies.policy_stacks import PRICES, Resource, bucket, environment, gpu_pool
 
 
 @pytest.mark.parametrize(

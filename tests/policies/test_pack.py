@@ -3,13 +3,13 @@
 import importlib.util
 from collections.abc import Iterator, Sequence
 from types import ModuleType
-from typing import Any
 
 import pytest
 import yaml
 from pulumi.runtime.proto import analyzer_pb2 as wire
-from tests.policies.policy_cases import CASES, Case
+from tests.policies.policy_cases import CASES
 from tests.policies.policy_stacks import (
+    Case,
     Resource,
     bucket,
     closed_bucket,
@@ -21,18 +21,29 @@ from tests.policies.policy_stacks import (
     templated,
     workload,
 )
-from tests.policies.policy_wire import PACK, UNKNOWN, Pack, Said, diagnostics, running
+from tests.policies.policy_wire import PACK, ROOT, UNKNOWN, Pack, Said, diagnostics, running
 from tests.policies.test_rules import hiding_one_value
 
 from springtide import catalog
-from springtide_policies import RULES, Facts, Price, Rule, Scope, evaluate, machine_types
+from springtide.offline.planner import environments
+from springtide.offline.record import record
+from springtide_policies import ENVIRONMENT, RULES, Facts, Price, Rule, Scope, evaluate, machine_types
 
 pytestmark = pytest.mark.enable_socket
 
+
 @pytest.fixture(scope="module")
-def pack() -> Iterator[Pack]:
-    with running() as started:
-        yield started
+def started() -> Iterator[Pack]:
+    with running() as process:
+        yield process
+
+
+@pytest.fixture
+def pack(started: Pack) -> Pack:
+    """The running pack, told nothing, in an environment without limits."""
+    started.configure({})
+    started.analyze(environment())
+    return started
 
 
 def catalog_prices(resources: Sequence[Resource]) -> dict[tuple[str, str, str], Price]:
@@ -76,6 +87,15 @@ def test_the_pack_agrees_wherever_a_value_is_unknown(pack: Pack, rule: Rule) -> 
         if not any("" in item["unknown"] for item in hidden):  # the engine always sends an object
             resources = declaring(case, hidden)
             same(pack.judge(resources), offline(resources))
+
+
+@pytest.mark.parametrize("name", environments(ROOT))
+def test_the_pack_says_of_every_environment_what_its_plan_says(pack: Pack, name: str) -> None:
+    resources = [item.to_json() for item in record(ROOT, name).resources]
+    assert resources
+    same(pack.judge(resources), offline(resources))
+    alone = [item for item in resources if item["type"] != ENVIRONMENT]
+    same(pack.judge([environment(0), *alone]), offline([environment(0), *alone]))
 
 
 def test_the_pack_lists_every_rule_with_its_level_and_severity(pack: Pack) -> None:
@@ -150,11 +170,10 @@ def test_a_secret_and_an_asset_among_the_inputs_break_nothing(pack: Pack) -> Non
     assert diagnostics(pack.analyze(pool)) == []
 
 
-def test_a_pack_can_be_told_a_budget_and_exceptions() -> None:
+def test_a_pack_can_be_told_a_budget_and_exceptions(pack: Pack) -> None:
     pools = [environment(9e9), gpu_pool("open", maxNodes=None), gpu_pool()]
-    with running() as started:
-        started.configure({"gpu-max-required": {"exempt": ["open"]}, "gpu-ceiling-budget": {"budget_usd_per_hour": 1}})
-        (said,) = started.judge(pools)
+    pack.configure({"gpu-max-required": {"exempt": ["open"]}, "gpu-ceiling-budget": {"budget_usd_per_hour": 1}})
+    (said,) = pack.judge(pools)
     assert (said.rule, said.stops) == ("policy/gpu-ceiling-budget", True)
     assert "above 1.00" in said.message
 

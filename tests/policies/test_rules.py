@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.policies.policy_cases import CASES, Case, facts
+from tests.policies.policy_cases import CASES
 from tests.policies.policy_stacks import (
+    Case,
     Resource,
     bucket,
+    facts,
     gpu_pool,
     launch_template,
     node_group,

@@ -140,6 +140,10 @@ class Cloud(Protocol):
         """What is wrong with the form of an account id."""
         ...
 
+    def bucket_findings(self, environment: str, name: str, account: str) -> list[Finding]:
+        """What is wrong with the name that a bucket would have."""
+        ...
+
     def cluster_findings(self, spec: ClusterSpec) -> list[Finding]:
         """What a cluster asks for that this cloud does not have."""
         ...
@@ -194,7 +198,7 @@ def load(name: str) -> Cloud:
 def pool_findings(cloud: str, spec: PoolSpec) -> list[Finding]:
     """What a pool asks for that this cloud cannot do."""
     target, findings = load(cloud), []
-    if len(spec.capacity) > 1 and not isinstance(target, SupportsLadder):
+    if len(set(spec.capacity)) > 1 and not isinstance(target, SupportsLadder):
         message = f"{cloud} keeps no order between {' and '.join(spec.capacity)} in this version."
         fix = f"name one kind of capacity, or make one pool of each{_who_can(SupportsLadder)}"
         findings.append(refuse("clouds/ladder", "/capacity", list(spec.capacity), message, fix))

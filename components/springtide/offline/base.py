@@ -137,9 +137,10 @@ def _planned(place: Path, names: Sequence[str], root: Path) -> dict[str, Plan]:
 def _python_environment(place: Path, root: Path) -> dict[str, str]:
     """Environment variables under which the base's packages come before any that are installed or inherited."""
     own = [str(place / name) for name in _SOURCES if (place / name).is_dir()]
-    given = [Path(entry).resolve() for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    others = [str(entry) for entry in given if not entry.is_relative_to(root.resolve())]
-    return _outside_git() | {"PYTHONPATH": os.pathsep.join([*own, *others]), "PYTHONDONTWRITEBYTECODE": "1"}
+    found = [Path(entry).resolve() for entry in sys.path if entry]
+    foreign = (root.resolve(), Path(sys.prefix), Path(sys.base_prefix))
+    inherited = [str(entry) for entry in found if not any(entry.is_relative_to(folder) for folder in foreign)]
+    return _outside_git() | {"PYTHONPATH": os.pathsep.join([*own, *inherited]), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _outside_git() -> dict[str, str]:

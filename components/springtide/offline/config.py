@@ -77,8 +77,8 @@ def texts(config: Mapping[str, Any], project: str, decrypted: Callable[[str], st
         project: Name of the project.
         decrypted: What to give for an encrypted value, by its pointer. Offline nobody can decrypt it.
     """
-    values = {full_key(key, project): value for key, value in config.items()}
-    return {key: _text(_decrypted(value, child("", key), decrypted)) for key, value in sorted(values.items())}
+    values = {full_key(key, project): _decrypted(value, child("", key), decrypted) for key, value in config.items()}
+    return {key: _text(value) for key, value in sorted(values.items())}
 
 
 def secret_keys(config: Mapping[str, Any], project: str) -> tuple[str, ...]:

@@ -100,8 +100,8 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def code(text: object) -> str:
-    """Text as a code span, whatever backticks and pipes it holds."""
-    content = printable(text).replace("|", "\\|")
+    """Text as a code span, whatever backticks and pipes it holds; it cannot be taken for a marker either."""
+    content = printable(text).replace("|", "\\|").replace("<!--", "<!\N{ZERO WIDTH SPACE}--")
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", content)), default=0))
     space = " " if "`" in content else ""
     return f"{fence}{space}{content or ' '}{space}{fence}"
@@ -157,8 +157,8 @@ def _with_delta(now: Amount, before: Amount | None) -> str:
 
 
 def _by_detail(groups: Sequence[FindingGroup]) -> Iterator[str]:
-    """The failures with everything that is known about them, then on one line each."""
-    for write in (_whole_finding, _short_finding):
+    """The failures with everything that is known about them, then on one line each, then with their place alone."""
+    for write in (_whole_finding, _short_finding, _bare_finding):
         parts = (
             f"\n\n**{group.title} ({len(group.findings)})**\n\n" + "".join(map(write, group.findings))
             for group in groups
@@ -175,6 +175,10 @@ def _whole_finding(finding: Finding) -> str:
 
 def _short_finding(finding: Finding) -> str:
     return f"- {_place(finding)} {plain(shown(finding.message))}\n"
+
+
+def _bare_finding(finding: Finding) -> str:
+    return f"- {_place(finding)} {code(finding.rule)}\n"
 
 
 def _counted(groups: Iterable[FindingGroup]) -> str:

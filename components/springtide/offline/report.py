@@ -31,6 +31,8 @@ _ORDER: tuple[type[View], ...] = (
     EnvironmentView, NetworkView, ClusterView, ControllersView, StorageView, PoolView, JobView, ServiceView,
 )  # fmt: skip
 _RANKS = {view.TYPE: rank for rank, view in enumerate(_ORDER)}
+STOPS, WARNINGS, UNSURE = "Stops the plan", "Warnings", "Cannot tell"
+"""Titles of the groups of findings."""
 LONGEST_VALUE = 120
 """Characters of a value that are shown before the rest is cut."""
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -194,14 +196,14 @@ def flows(plan: Plan) -> tuple[Flow, ...]:
 
 def finding_groups(plan: Plan) -> tuple[FindingGroup, ...]:
     """What asks for attention, the worst first; passed checks and those that do not apply are left out."""
-    asking = [item for item in plan.findings if item.outcome in (Outcome.FAIL, Outcome.CANNOT_TELL)]
-    errors = [item for item in asking if item.stops]
-    unsure = [item for item in asking if item.outcome is Outcome.CANNOT_TELL and not item.stops]
-    warnings = [item for item in asking if item not in errors and item not in unsure]
-    groups = (("Stops the plan", errors, True), ("Warnings", warnings, False), ("Cannot tell", unsure, False))
+    sorted_out: dict[str, list[Finding]] = {STOPS: [], WARNINGS: [], UNSURE: []}
+    for item in plan.findings:
+        if item.outcome in (Outcome.FAIL, Outcome.CANNOT_TELL):
+            unsure = UNSURE if item.outcome is Outcome.CANNOT_TELL else WARNINGS
+            sorted_out[STOPS if item.stops else unsure].append(item)
     return tuple(
-        FindingGroup(title=title, findings=tuple(_ordered(items)), stops=stops)
-        for title, items, stops in groups
+        FindingGroup(title=title, findings=tuple(_ordered(items)), stops=title == STOPS)
+        for title, items in sorted_out.items()
         if items
     )
 
@@ -223,8 +225,8 @@ def verdict(report: Report) -> str:
     """The plan in one sentence."""
     plan, groups = report.plan, {group.title: len(group.findings) for group in finding_groups(report.plan)}
     name = printable(plan.environment.get("name", "?"))
-    warned = count_of(groups.get("Warnings", 0), "warning")
-    if stopping := groups.get("Stops the plan"):
+    warned = count_of(groups.get(WARNINGS, 0), "warning")
+    if stopping := groups.get(STOPS):
         return f"{name} is stopped by {count_of(stopping, 'finding')}; {warned}."
     return f"{name} can be deployed: {count_of(len(made(plan)), 'resource')}, {warned}."
 

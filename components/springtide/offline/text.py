@@ -99,6 +99,8 @@ def _head(report: Report) -> Text:
     ]
     head = Text(printable(known.get("name", "?")), style="bold")
     head.append(f"  {printable(' · '.join(map(str, parts)))}", style="dim")
+    if not plan.resources:
+        return head.append("\nnothing is registered", style="default")
     sizes = f"{count_of(len(made(plan)), 'resource')} in {count_of(len(components(plan)), 'component')}"
     head.append("\n").append(sizes, style="default")
     head.append("; planned offline: no cloud, account or engine was asked", style="dim")

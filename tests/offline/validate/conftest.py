@@ -1,7 +1,14 @@
 import importlib
 import warnings
+from pathlib import Path
 
 import pytest
+import yaml
+
+from springtide.offline.plan import Resource
+from springtide.offline.record import record
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -11,3 +18,11 @@ def _sdk() -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
         for module, name in (("pulumi_aws.ec2", "Vpc"), ("pulumi_aws.s3", "Bucket")):
             getattr(importlib.import_module(module), name)
+
+
+@pytest.fixture(scope="session", params=sorted((ROOT / "stacks").glob("Pulumi.*.yaml")), ids=lambda file: file.stem)
+def planned(request: pytest.FixtureRequest) -> tuple[Path, tuple[Resource, ...]]:
+    """Each environment of this repository, with an image so that its jobs and services become Kubernetes objects."""
+    config = yaml.safe_load(request.param.read_text())["config"] | {"images": {"digest": "sha256:" + "ab" * 32}}
+    name = request.param.stem.removeprefix("Pulumi.")
+    return request.param, record(ROOT, name, config=config).resources

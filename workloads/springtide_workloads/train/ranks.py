@@ -87,14 +87,26 @@ def joined(device: Device) -> Iterator[Ranks]:
     where = torch.device("cuda", local) if device is Device.CUDA else torch.device("cpu")
     if where.type == "cuda":
         torch.cuda.set_device(where)
-    dist.init_process_group(_BACKENDS[device], timeout=TIMEOUT)
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    dist.init_process_group(_BACKENDS[device], store=_meeting_place(), rank=rank, world_size=world, timeout=TIMEOUT)
     control: Any = dist.new_group(backend="gloo", timeout=TIMEOUT)
     try:
-        yield Ranks(rank=dist.get_rank(), world=dist.get_world_size(), device=where, control=control)
+        yield Ranks(rank=rank, world=world, device=where, control=control)
     except Interrupted:
         dist.destroy_process_group()
         raise
     dist.destroy_process_group()
+
+
+def _meeting_place() -> dist.Store:
+    """The agent's store, under a prefix for this attempt.
+
+    With a static rendezvous the store outlives a restart of the processes, and torch (2.15) gives them no prefix of
+    their own: they would find the addresses of those that died.
+    """
+    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = dist.TCPStore(address, port, is_master=False, timeout=TIMEOUT)
+    return dist.PrefixStore(f"attempt-{os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
 
 
 def _outcome(work: Callable[[], Any]) -> Any:

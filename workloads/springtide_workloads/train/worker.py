@@ -17,6 +17,7 @@ def main() -> int:
     try:
         _work(stop)
     except Exception as error:  # noqa: BLE001  the edge of the process: every error becomes its exit code
+        stop.deafen()
         explain(error)
         return code_of(error)
     return ExitCode.DONE

@@ -7,7 +7,7 @@ from springtide.clouds.aws.network import network
 from springtide.clouds.aws.pool import gpu_pool
 from springtide.clouds.aws.provider import account_findings, provider
 from springtide.clouds.aws.registry import registry
-from springtide.clouds.aws.storage import bucket
+from springtide.clouds.aws.storage import bucket, bucket_findings
 
 _NOTICES = {
     "spot": Notice(seconds=120, source="EC2 spot interruption notice, two minutes"),
@@ -23,6 +23,7 @@ class Aws:
     charts: tuple[str, ...] = ("metrics-server",)
     account_findings = staticmethod(account_findings)
     bucket = staticmethod(bucket)
+    bucket_findings = staticmethod(bucket_findings)
     cluster = staticmethod(cluster)
     cluster_findings = staticmethod(cluster_findings)
     gpu_pool = staticmethod(gpu_pool)

@@ -26,6 +26,11 @@ NODE_POLICIES = (
     "AmazonSSMManagedInstanceCore",
 )
 SYSTEM_DISK_GIB = 50
+LOG_RETENTION_DAYS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+"""What CloudWatch Logs accepts (PutRetentionPolicy)."""
 
 
 def cluster(
@@ -59,6 +64,7 @@ def cluster_findings(spec: ClusterSpec) -> list[Finding]:
     return [
         *_version(spec.version),
         *(found for i, name in enumerate(spec.system_machine_types) for found in _machine(i, name)),
+        *_retention(spec.log_retention_days),
     ]
 
 
@@ -74,12 +80,20 @@ def _version(version: str) -> list[Finding]:
 
 def _machine(index: int, name: str) -> list[Finding]:
     known = catalog.machine_type("aws", name)
-    if known is not None and known.gpus == 0 and known.architecture == "x86_64":
+    if known is not None and not known.gpu and known.architecture == "x86_64":
         return []
-    small = [item.name for item in catalog.machine_types("aws") if item.gpus == 0 and item.architecture == "x86_64"]
+    small = [item.name for item in catalog.machine_types("aws") if not item.gpu and item.architecture == "x86_64"]
     message = f"{name} is no CPU machine type (x86_64) that the catalog knows."
     path = f"/system_machine_types/{index}"
-    return [refuse("aws/system-machine", path, name, message, "use one of", allowed=small, source=Source.CATALOG)]
+    return [refuse("aws/system-machine", path, name, message, "use one of them", allowed=small, source=Source.CATALOG)]
+
+
+def _retention(days: int) -> list[Finding]:
+    if days in LOG_RETENTION_DAYS:
+        return []
+    message = f"CloudWatch keeps no logs for {days} days."
+    path = "/log_retention_days"
+    return [refuse("aws/log-retention", path, days, message, "use one of them", allowed=LOG_RETENTION_DAYS)]
 
 
 def kubeconfig(endpoint: str, authority: str, cluster_name: str, region: str) -> str:

@@ -7,9 +7,11 @@ from springtide.clouds import StorageParts
 from springtide.clouds.aws.roles import document
 from springtide.component import after, child_of
 from springtide.environment import EnvironmentRef
-from springtide.spec import StorageSpec
+from springtide.spec import Finding, StorageSpec, refuse
 
 ABORT_UPLOADS_AFTER_DAYS = 7
+LONGEST_NAME = 63
+"""Of a bucket (S3's naming rules)."""
 
 
 def bucket(name: str, spec: StorageSpec, place: EnvironmentRef, parent: pulumi.Resource) -> StorageParts:
@@ -19,7 +21,7 @@ def bucket(name: str, spec: StorageSpec, place: EnvironmentRef, parent: pulumi.R
     unique in the world.
     """
     inside = child_of(parent)
-    bucket_name = f"springtide-{place['name']}-{name}-{place['account']}"
+    bucket_name = _bucket_name(place["name"], name, place["account"])
     arn = f"arn:aws:s3:::{bucket_name}"
     made = aws.s3.Bucket(name, bucket=bucket_name, opts=inside)
     private = aws.s3.BucketPublicAccessBlock(
@@ -54,6 +56,20 @@ def bucket(name: str, spec: StorageSpec, place: EnvironmentRef, parent: pulumi.R
     )
     whole = (made, private, owned, encrypted, versioned, guarded)
     return StorageParts(url=f"s3://{bucket_name}", resource=after(arn, *whole))
+
+
+def bucket_findings(environment: str, name: str, account: str) -> list[Finding]:
+    """What is wrong with the name that a bucket would have."""
+    bucket_name = _bucket_name(environment, name, account)
+    if len(bucket_name) <= LONGEST_NAME:
+        return []
+    message = f"its bucket would be called {bucket_name!r}, {len(bucket_name)} characters; S3 takes {LONGEST_NAME}."
+    fix = f"shorten its name, or the environment's, by {len(bucket_name) - LONGEST_NAME}"
+    return [refuse("aws/bucket-name", "", name, message, fix)]
+
+
+def _bucket_name(environment: str, name: str, account: str) -> str:
+    return f"springtide-{environment}-{name}-{account}"
 
 
 def _abandoned_uploads() -> aws.s3.BucketLifecycleConfigurationRuleArgsDict:

@@ -77,28 +77,37 @@ def _kind(resource: Resource) -> tuple[str, str]:
 
 
 def _findings(resource: Resource, error: jsonschema.ValidationError) -> Iterator[Finding]:
-    """One finding for each mistake; unknown members of one object come as one error."""
+    """One finding for each mistake; the schema tells of several in one error."""
     at = reduce(child, error.absolute_path, WHOLE)
-    if _beside(resource, at):
-        return
-    if error.validator != "additionalProperties":
-        message = f"`{spoken(at)}`: {error.message}" if at else error.message
-        yield finding(
-            resource, "k8s/schema", at, message, value=_brief(error.instance), fix="see the object's API reference"
-        )
-        return
+    if not _is_hidden(resource, at):
+        yield from _TOLD.get(error.validator, _other)(resource, at, error)
+
+
+def _strangers(resource: Resource, at: str, error: jsonschema.ValidationError) -> Iterator[Finding]:
     known = error.schema.get("properties", {})
     for name in sorted(set(error.instance) - set(known)):
         yield stranger(resource, "k8s/schema", child(at, name), known)
 
 
-def _beside(resource: Resource, path: str) -> bool:
+def _missing(resource: Resource, at: str, error: jsonschema.ValidationError) -> Iterator[Finding]:
+    for name in error.validator_value:
+        if name not in error.instance:
+            path = child(at, name)
+            yield finding(resource, "k8s/schema", path, f"`{spoken(path)}` is required", fix=f"set `{spoken(path)}`")
+
+
+def _other(resource: Resource, at: str, error: jsonschema.ValidationError) -> Iterator[Finding]:
+    message = f"`{spoken(at)}`: {error.message}" if at else error.message
+    value = None if isinstance(error.instance, dict | list) else error.instance
+    yield finding(resource, "k8s/schema", at, message, value=value, fix="see the object's API reference")
+
+
+_TOLD = {"additionalProperties": _strangers, "required": _missing}
+
+
+def _is_hidden(resource: Resource, path: str) -> bool:
     """Whether the path lies at or below a value that only the cloud knows, or that is secret."""
     return any(covers(hidden, path) for hidden in resource.unknown + resource.secret)
-
-
-def _brief(value: Any) -> Any:
-    return value if not isinstance(value, dict | list) else None
 
 
 @cache
