@@ -24,6 +24,8 @@ class StorageArgs(TypedDict):
 class StorageRef(TypedDict):
     """Storage that a workload reads and writes; take it from `Storage.ref`."""
 
+    name: str
+    """Name of the storage."""
     url: str
     """Address under which workloads see it, such as s3://bucket; the name is ours, so it is known before it exists."""
     resource: pulumi.Input[str]
@@ -50,5 +52,5 @@ class Storage(pulumi.ComponentResource):
         super().__init__("springtide:index:Storage", name, said, opts)
         made = cloud.bucket(name, spec, place, self)
         self.url = pulumi.Output.from_input(made.url)
-        self.ref = StorageRef(url=made.url, resource=made.resource)
+        self.ref = StorageRef(name=name, url=made.url, resource=made.resource)
         self.register_outputs(said | {"url": made.url})

@@ -73,6 +73,7 @@ class TrainingJob(pulumi.ComponentResource):
             spec,
             pool=pool["name"],
             gpus_per_node=pool["gpus_per_node"],
+            checkpoints=args["checkpoints"]["name"],
             notice_seconds=allowed.notice_seconds,
             grace_seconds=allowed.grace_seconds,
             save_deadline_seconds=allowed.save_deadline_seconds,

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from springtide import catalog
 from springtide.catalog import Capacity, Price, ServicePrice
 from springtide.offline import cost

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from springtide.offline.diff import ABSENT, Comparison, PropertyChange, ResourceChange, compare, property_changes
 from springtide.offline.paths import steps
 from springtide.offline.plan import Plan, Resource

@@ -3,6 +3,7 @@ from html import unescape
 from xml.etree import ElementTree as ET
 
 import pytest
+
 from springtide.offline import page
 from springtide.offline.markup import Markup, element, together
 from springtide.offline.picture import WIDTH, draw, fit

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from springtide.offline.paths import WHOLE, child, covers, overlaps, pointer_of, steps
 
 

@@ -98,7 +98,7 @@ def test_no_network_is_needed(tmp_path: Path) -> None:
     alone = ["unshare", "-rn"]
     if not shutil.which("unshare") or subprocess.run([*alone, "true"], check=False, capture_output=True).returncode:
         pytest.skip("this machine cannot make a network namespace")
-    code = f"from pathlib import Path; from springtide.offline.record import record; record(Path({str(PROGRAMS)!r}) / 'cluster', 'dev')"
+    code = f"from springtide.offline.record import Path, record; record(Path({str(PROGRAMS)!r}) / 'cluster', 'dev')"
     variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "components"), "HOME": str(tmp_path)}
     subprocess.run([*alone, sys.executable, "-c", code], check=True, env=variables)
 

@@ -13,6 +13,8 @@ from springtide.offline import placeholder, wire
 from springtide.offline.monitor import Monitor, RefusedError
 from springtide.offline.recording import Recorded, compared, in_order
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws")  # its own modules, on import
+
 STACK = "urn:pulumi:dev::house::pulumi:pulumi:Stack::house-dev"
 THING = "urn:pulumi:dev::house::any:index:Thing"
 
@@ -164,7 +166,7 @@ def test_what_is_read_keeps_its_id_and_is_answered() -> None:
     ],
 )
 def test_a_look_up_is_refused_by_its_name(method: str, question: Any) -> None:
-    with pytest.raises(RefusedError, match="aws:index/getRegion:getRegion.*no look-ups"):
+    with pytest.raises(RefusedError, match=r"aws:index/getRegion:getRegion.*no look-ups"):
         getattr(Monitor("house", "dev", 0), method)(question)
 
 

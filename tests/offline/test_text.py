@@ -1,6 +1,7 @@
 import re
 
 import pytest
+
 from springtide.offline import text
 from springtide.offline.plan import Plan
 from springtide.offline.report import Base, Report, printable, shown, workloads
@@ -34,7 +35,7 @@ def test_a_pool_is_told_with_floor_now_and_ceiling() -> None:
 
 def test_components_are_a_tree_with_counts() -> None:
     said = lines(text.render(report()))
-    assert "├── Network network 8 4 Subnet, Eip, InternetGateway, NatGateway, Vpc" in said
+    assert "├── Network network 8: 4 Subnet, Eip, InternetGateway, NatGateway, Vpc" in said
 
 
 def test_what_waits_says_for_what() -> None:

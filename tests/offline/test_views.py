@@ -1,4 +1,5 @@
 import pytest
+
 from springtide.offline.plan import Plan
 from springtide.offline.views import ClusterView, ControllersView, EnvironmentView, JobView, PoolView
 

@@ -31,7 +31,9 @@ class Store:
         parts = urlsplit(self.url)
         self._root = Path(unquote(parts.path)) if parts.scheme == "file" else None
         with self._explained("open", ""):
-            self._store: ObjectStore = LocalStore(self._root, automatic_cleanup=True, mkdir=True) if self._root else from_url(self.url)
+            self._store: ObjectStore = (
+                LocalStore(self._root, automatic_cleanup=True, mkdir=True) if self._root else from_url(self.url)
+            )
 
     def read(self, path: str) -> bytes | None:
         """The object's bytes; None when there is no such object."""

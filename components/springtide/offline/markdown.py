@@ -262,7 +262,8 @@ def _components(report: Report) -> Iterator[str]:
     for item in components(report.plan):
         inside = [child for child in made(report.plan) if child.parent == item.urn]
         kind = item.type.rpartition(":")[2]
-        yield f"- {code(f'{kind} {item.name}')} {len(inside) or ''} {plain(type_counts(inside))}\n"
+        made_of = f" {len(inside)}: {plain(type_counts(inside))}" if inside else ""
+        yield f"- {code(f'{kind} {item.name}')}{made_of}\n"
 
 
 def _tools(report: Report) -> str:

@@ -161,10 +161,8 @@ class Monitor:
     def _answer(self, registration: Registration, secret_outputs: Any) -> Any:
         inputs = wire.revealed(registration.inputs)
         known = placeholder.outputs(registration.urn, registration.type, inputs, self._world)
-        hidden = {
-            *secret_outputs,
-            *(name for name, value in registration.inputs.items() if any(wire.secret_paths(value))),
-        }
+        from_secrets = {name for name, value in registration.inputs.items() if list(wire.secret_paths(value))}
+        hidden = from_secrets.union(secret_outputs)
         answer = {name: wire.Secret(value) if name in hidden else value for name, value in known.items()}
         self._answers[registration.urn] = answer
         return wire.struct(answer)

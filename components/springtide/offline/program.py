@@ -13,7 +13,7 @@ import os
 import runpy
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,10 +136,13 @@ def _lies_in(folder: Path, module: ModuleType) -> bool:
     return bool(module.__dict__.get("__file__")) and Path(str(module.__file__)).is_relative_to(folder)
 
 
-def _chain(error: BaseException | None) -> Iterable[BaseException]:
-    while error is not None:
-        yield error
+def _chain(error: BaseException | None) -> list[BaseException]:
+    """An error and those it came from; the SDK raises some that come from themselves."""
+    chain: list[BaseException] = []
+    while error is not None and not any(error is earlier for earlier in chain):
+        chain.append(error)
         error = error.__cause__ or error.__context__
+    return chain
 
 
 def _mistake(error: pulumi.RunError) -> dict[str, Any]:

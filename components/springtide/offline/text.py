@@ -119,7 +119,7 @@ def _tree(plan: Plan) -> Tree:
         label = Text(printable(item.type.rpartition(":")[2]), style="cyan")
         label.append(f" {printable(item.name)}", style="bold")
         if inside:
-            label.append(f"  {len(inside)}", style="default").append(f"  {type_counts(inside)}", style="dim")
+            label.append(f"  {len(inside)}: ", style="default").append(type_counts(inside), style="dim")
         branches[item.urn] = branches.get(item.parent, tree).add(label)
     return tree
 

@@ -82,6 +82,15 @@ def test_every_line_of_the_table_is_a_row_of_its_own() -> None:
     assert sum(len(file.read_text().splitlines()) - 1 for file in files) == len(ROWS)
 
 
+def test_a_member_that_another_botocore_lacks_leaves_its_path_unchecked() -> None:
+    row = table.Row(
+        type="aws:eks/nodeGroup:NodeGroup", path="/gone", member="eks:CreateNodegroup.gone", rule="", why=""
+    )
+    entry = table._read(row)
+    assert not entry.checks
+    assert entry.why == "the installed API models have no eks:CreateNodegroup.gone"
+
+
 def test_every_format_is_used_and_has_examples() -> None:
     used = {row.rule.partition(":")[2] for row in ROWS if row.rule.startswith("format:")}
     assert used == formats.patterns().keys() | formats.TESTS.keys() == FORMATS.keys()

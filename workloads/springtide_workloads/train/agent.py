@@ -24,13 +24,13 @@ from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
 
 from springtide_workloads.contract import NO_PROGRESS_RESTARTS, Device, Event, ExitCode, TrainingContract
 from springtide_workloads.errors import ConfigError, NoProgress
+from springtide_workloads.export import exported
 from springtide_workloads.recipes import Recipe, resolve
 from springtide_workloads.storage import Store
 from springtide_workloads.tell import tell
 from springtide_workloads.train.checkpoint import newest_published, same_recipe
 from springtide_workloads.train.events import EventLog
 from springtide_workloads.train.exits import Codes, most_severe, restartable
-from springtide_workloads.train.export import exported
 from springtide_workloads.train.stop import EarlyExit
 
 RENDEZVOUS_SECONDS: Final = 900

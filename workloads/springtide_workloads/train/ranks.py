@@ -98,15 +98,18 @@ def joined(device: Device) -> Iterator[Ranks]:
     dist.destroy_process_group()
 
 
-def _meeting_place() -> dist.Store:
+def _meeting_place() -> Any:
     """The agent's store, under a prefix for this attempt.
 
     With a static rendezvous the store outlives a restart of the processes, and torch (2.15) gives them no prefix of
     their own: they would find the addresses of those that died.
     """
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    store = dist.TCPStore(address, port, is_master=False, timeout=TIMEOUT)
-    return dist.PrefixStore(f"attempt-{os.environ['TORCHELASTIC_RESTART_COUNT']}", store)
+    # torch documents both classes and does not list them as exported
+    store = dist.TCPStore(address, port, is_master=False, timeout=TIMEOUT)  # type: ignore[attr-defined]
+    return dist.PrefixStore(  # type: ignore[attr-defined]
+        f"attempt-{os.environ['TORCHELASTIC_RESTART_COUNT']}", store
+    )
 
 
 def _outcome(work: Callable[[], Any]) -> Any:

@@ -29,7 +29,11 @@ class Validation:
     findings: tuple[Finding, ...]
     """In the order of the resources; at most one about each path."""
     coverage: dict[str, dict[str, int]]
-    """Type → `paths`, the distinct input paths of that type in the plan, and `checked`, those judged by value."""
+    """Type → `paths`, the distinct input paths of that type in the plan, and `checked`, those whose value is judged.
+
+    A path counts as checked when an API member or a rule limits its value (more than "a text"), and, in a Kubernetes
+    object, when the schema of its kind knows it. List indexes and map keys do not make a path another one.
+    """
     unchecked: dict[str, dict[str, str]]
     """Type → path → why its value is not judged."""
 

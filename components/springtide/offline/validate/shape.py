@@ -58,11 +58,7 @@ def inspect(resource: Resource) -> Shaped:
     record = inputs.record_of(resource.type)
     shaped = Shaped()
     walk = _Walk(resource, frozenset(resource.unknown + resource.secret), shaped)
-    shape = (
-        inputs.Shape(frozenset({"object"}), record=record)
-        if record
-        else inputs.Shape(frozenset({"map"}), inputs.ANYTHING)
-    )
+    shape = inputs.Shape(frozenset({"object"}), record=record)
     walk.in_object(_given(resource, record), shape, _Place())
     return shaped
 

@@ -66,9 +66,18 @@ def entry(token: str, node: Node) -> Entry | None:
     return _entry(token, node.pattern, node.owner, node.local)
 
 
+@cache
 def required(token: str) -> Mapping[str, tuple[str, ...]]:
-    """Pattern of an object → its members that the API demands once the object is given."""
-    return _required(token)
+    """Pattern of an object → its members that the API demands once the object is given.
+
+    Top-level members are left out: the provider names and defaults those by itself.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for (kind, path), row in rows().items():
+        parent, _, name = path.rpartition("/")
+        if kind == token and parent and row.member and any(item.required for item in _read(row).constraints):
+            found[parent] = (*found.get(parent, ()), name)
+    return found
 
 
 @cache
@@ -86,14 +95,3 @@ def _read(row: Row) -> Entry:
         return Entry(row.constraints(), row.why)
     except model.UnknownMember as unknown:
         return Entry((), str(unknown))
-
-
-@cache
-def _required(token: str) -> Mapping[str, tuple[str, ...]]:
-    """Top-level members are left out: the provider names and defaults those by itself."""
-    found: dict[str, tuple[str, ...]] = {}
-    for (kind, path), row in rows().items():
-        parent, _, name = path.rpartition("/")
-        if kind == token and parent and row.member and any(item.required for item in _read(row).constraints):
-            found[parent] = (*found.get(parent, ()), name)
-    return found

@@ -89,10 +89,16 @@ kubeconfig = pulumi.Output.all(cluster.endpoint, cluster.name).apply(
 access = kubernetes.Provider("main", kubeconfig=kubeconfig, opts=pulumi.ResourceOptions(depends_on=[nodes]))
 within = pulumi.ResourceOptions(provider=access, deleted_with=cluster)
 namespace = kubernetes.core.v1.Namespace("work", metadata={"name": "work"}, opts=within)
-kubernetes.core.v1.Secret(
+token = kubernetes.core.v1.Secret(
     "token",
     metadata={"namespace": namespace.metadata.name},
     string_data={"plain": "x", "token": pulumi.Output.secret(cluster.endpoint)},
+    opts=within,
+)
+kubernetes.core.v1.ConfigMap(
+    "copy",
+    metadata={"namespace": token.metadata.namespace},
+    data={"plain": token.string_data["plain"], "name": token.metadata.name},
     opts=within,
 )
 service = kubernetes.core.v1.Service(

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+from springtide.offline.planner import CRASHED, environments, plan_environment, project_root
+
+from .sample_project import BROKEN, PROGRAM, REFUSING, write_project
+
+
+def test_the_project_is_found_from_within(tmp_path: Path) -> None:
+    root = write_project(tmp_path / "project", dev=1)
+    assert project_root(root / "stacks") == root
+    assert project_root(tmp_path) is None
+
+
+def test_an_environment_is_a_file(tmp_path: Path) -> None:
+    root = write_project(tmp_path, prod=1, dev=2)
+    (root / "stacks" / "Pulumi..yaml").touch()
+    assert environments(root) == ("dev", "prod")
+
+
+def test_a_plan_says_where_it_is_and_what_made_it(tmp_path: Path) -> None:
+    plan = plan_environment(write_project(tmp_path, dev=3), "dev")
+    assert plan.environment == {
+        "name": "dev", "project": "sample", "file": "stacks/Pulumi.dev.yaml",
+        "cloud": "aws", "region": "us-east-1", "account": "123456789012",
+    }  # fmt: skip
+    assert set(plan.made_with) == {"springtide", "pulumi", "catalog"}
+    assert plan.pools()[0].max_nodes == 3
+    assert plan.seconds["run"] > 0
+
+
+def test_policies_are_asked_with_dated_prices_and_the_environments_limits(tmp_path: Path) -> None:
+    program = PROGRAM.replace('account="123456789012"', 'account="123456789012", budgetUsdPerHour=0.1')
+    (finding,) = plan_environment(write_project(tmp_path, program, dev=4), "dev").findings
+    assert (finding.rule, finding.stops) == ("policy/gpu-ceiling-budget", True)
+
+
+def test_a_mistake_makes_a_plan_of_findings_alone(tmp_path: Path) -> None:
+    plan = plan_environment(write_project(tmp_path, REFUSING, dev=1), "dev")
+    (finding,) = plan.findings
+    assert plan.resources == ()
+    assert finding.stops
+    assert "max is too large" in finding.message
+
+
+def test_a_crash_is_a_finding_with_its_traceback(tmp_path: Path) -> None:
+    plan = plan_environment(write_project(tmp_path, BROKEN, dev=1), "dev")
+    (finding,) = plan.findings
+    assert (finding.rule, finding.stops) == (CRASHED, True)
+    assert "the program is broken" in finding.message
+    assert "Traceback" in finding.value
+
+
+def test_a_stopped_plan_still_says_what_its_file_says_of_its_place(tmp_path: Path) -> None:
+    root = write_project(tmp_path, REFUSING)
+    (root / "stacks" / "Pulumi.dev.yaml").write_text(
+        "config:\n  sample:cloud: aws\n  region: eu-west-1\n  account: 12\n"
+    )
+    plan = plan_environment(root, "dev")
+    assert {key: plan.environment.get(key) for key in ("cloud", "region", "account")} == {
+        "cloud": "aws", "region": "eu-west-1", "account": None,
+    }  # fmt: skip
+
+
+def test_an_environment_file_that_is_no_yaml_is_a_mistake(tmp_path: Path) -> None:
+    root = write_project(tmp_path, dev=1)
+    (root / "stacks" / "Pulumi.dev.yaml").write_text("config: [")
+    assert [finding.stops for finding in plan_environment(root, "dev").findings] == [True]
