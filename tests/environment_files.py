@@ -3,10 +3,11 @@
 import contextvars
 import textwrap
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pulumi
+import pytest
 from pulumi.runtime import Settings as Runtime
 from pulumi.runtime import configure, set_all_config
 
@@ -96,8 +97,13 @@ def load(folder: Path, text: str, name: str = "dev") -> Settings:
         ArgumentsError: the file has mistakes.
     """
     root = project(folder, text, name)
-    config = texts(read_environment(root / "stacks" / f"Pulumi.{name}.yaml"), PROJECT, lambda path: f"secret {path}")
-    return contextvars.copy_context().run(_load, root, config, name)
+    return in_stack(root, read_environment(root / "stacks" / f"Pulumi.{name}.yaml"), name)
+
+
+def in_stack(root: Path, config: Mapping[str, Any], name: str = "dev") -> Settings:
+    """What `settings.load()` says in a stack with that configuration."""
+    given = texts(config, PROJECT, lambda path: f"secret {path}")
+    return contextvars.copy_context().run(_load, root, given, name)
 
 
 def _load(root: Path, config: dict[str, str], name: str) -> Settings:
@@ -109,12 +115,9 @@ def _load(root: Path, config: dict[str, str], name: str) -> Settings:
 
 def refusal(folder: Path, text: str, name: str = "dev") -> ArgumentsError:
     """The one error that a file with mistakes ends in."""
-    try:
+    with pytest.raises(ArgumentsError) as refused:
         load(folder, text, name)
-    except pulumi.RunError as error:
-        assert isinstance(error, ArgumentsError)
-        return error
-    raise AssertionError("nothing is wrong with this file")
+    return refused.value
 
 
 def mistakes(folder: Path, text: str, name: str = "dev") -> tuple[Finding, ...]:

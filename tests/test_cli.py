@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from springtide import cli
+from springtide.catalog import refresh
 from springtide.offline import command
 
-from .offline.sample_project import BROKEN, REFUSING, commit, write_project
+from .offline.sample_project import BROKEN, PROGRAM, REFUSING, commit, write_project
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -138,6 +139,14 @@ def test_a_base_that_is_stopped_itself_does_not_stop_the_plan(tmp_path: Path, ru
     assert "the base's own plan is stopped" in out
 
 
+def test_a_base_with_components_of_another_shape_does_not_stop_the_plan(tmp_path: Path, run: Run) -> None:
+    root = write_project(tmp_path, PROGRAM.replace("diskGib=200, ", ""), dev=2)
+    commit(root)
+    status, out, _ = run(write_project(root, dev=2), "plan", "--base", "main", "--format", "markdown")
+    assert status == 0
+    assert "has no diskGib: the plan was made by another version" in out
+
+
 def test_a_plan_that_is_stopped_does_not_seem_to_delete_everything(tmp_path: Path, run: Run) -> None:
     root = write_project(tmp_path, dev=2)
     commit(root)
@@ -201,6 +210,10 @@ def process(*words: str, folder: Path, **members: str) -> subprocess.CompletedPr
     return subprocess.run(words, cwd=folder, env=environment(**members), capture_output=True, text=True, check=False)
 
 
+def test_the_forms_that_are_offered_are_those_that_exist() -> None:
+    assert cli._FORMS == command.FORMS
+
+
 def test_help_needs_no_pulumi(tmp_path: Path) -> None:
     watched = (
         "import sys; from springtide import cli\ntry: cli.main(['--help'])\nfinally: print('pulumi' in sys.modules)"
@@ -213,6 +226,33 @@ def test_the_catalog_is_listed_and_an_unknown_accelerator_refused(tmp_path: Path
     assert (status, "g6.xlarge" in out) == (0, True)
     status, _, err = run(tmp_path, "catalog", "--gpu", "L44")
     assert (status, "L4" in err) == (2, True)
+
+
+def test_a_refresh_hands_over_what_it_was_told(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[list[str]] = []
+
+    def listen(words: list[str]) -> int:
+        heard.append(words)
+        return 0
+
+    monkeypatch.setattr(refresh, "main", listen)
+    run(tmp_path, "catalog", "refresh")
+    run(tmp_path, "catalog", "refresh", "aws", "--live", "--prices", "list.csv")
+    assert heard == [["aws"], ["aws", "--live", "--prices", "list.csv"]]
+
+
+def test_an_interrupt_is_no_traceback(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "run", interrupted)
+    assert run(tmp_path, "plan") == (130, "", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_file_that_fails_while_written_is_a_usage_error(tmp_path: Path, run: Run) -> None:
+    status, _, err = run(write_project(tmp_path, dev=1), "plan", "--out", "/dev/full")
+    assert (status, "/dev/full cannot be written: No space left on device" in err) == (2, True)
 
 
 def test_the_schema_describes_an_environment_file(tmp_path: Path, run: Run) -> None:

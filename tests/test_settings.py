@@ -28,7 +28,7 @@ config:
   cluster: {version: "1.35", access: [203.0.113.0/24]}
 """
     found = load(tmp_path, least)
-    assert found.network == {"cidr": "10.0.0.0/16", "nat": "one", "zones": ["use1-az1", "use1-az2"]}
+    assert dict(found.network) == {"cidr": "10.0.0.0/16", "nat": "one", "zones": ["use1-az1", "use1-az2"]}
     assert (found.storage, found.pools, found.jobs, found.services) == ({}, {}, {}, {})
 
 
@@ -48,7 +48,7 @@ def test_arguments_hold_what_was_said_and_the_defaults_of_the_spec(tmp_path: Pat
 def test_what_is_not_said_is_not_among_the_arguments(tmp_path: Path) -> None:
     found = load(tmp_path, edited(("      run: first\n", ""), (", expire_days: 30", "")))
     assert found.job(found.jobs["gpt"]) == {"recipe": "gpt_small", "nodes": 2}
-    assert found.storage["artifacts"] == {"kind": "bucket"}
+    assert dict(found.storage["artifacts"]) == {"kind": "bucket"}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,10 @@ def test_what_is_not_said_is_not_among_the_arguments(tmp_path: Path) -> None:
         ("      run: first", "      run: 'first'"),
         ("capacity: [spot]\n", "capacity:\n        - spot\n"),
         ("    serve: {gpu: L4,", "    serve: {<<: {gpu: L4},"),
-        ("config:", "encryptionsalt: v1:abc=\nsecretsprovider: default\nenvironment: [shared]\nconfig:\n  aws:region: eu-west-1"),
+        (
+            "config:",
+            "encryptionsalt: v1:abc=\nsecretsprovider: default\nenvironment: [shared]\nconfig:\n  aws:region: eu-west-1",
+        ),
     ],
     ids=lambda text: text.strip()[:40] if isinstance(text, str) else None,
 )

@@ -27,14 +27,17 @@ def lines(text: str, project: str) -> dict[str, int]:
     except yaml.YAMLError:
         return {"": 1}
     found = next((entry for entry in _children(root) if entry[0] == "config"), None)
-    return {} if found is None else {"": found[1], **dict(_walk(found[2], "", f"{project}:"))}
+    return {} if found is None else {"": found[1], **dict(_walk(found[2], "", f"{project}:", set()))}
 
 
-def _walk(node: yaml.Node, path: str, prefix: str) -> Iterator[tuple[str, int]]:
+def _walk(node: yaml.Node, path: str, prefix: str, seen: set[int]) -> Iterator[tuple[str, int]]:
+    if id(node) in seen:  # an alias: what it stands for has lines where it was written, which may be around the alias
+        return
+    seen.add(id(node))
     for name, line, child in _children(node):
         below = f"{path}/{name.removeprefix(prefix)}"
         yield below, line
-        yield from _walk(child, below, "")
+        yield from _walk(child, below, "", seen)
 
 
 def _children(node: yaml.Node | None) -> Iterator[tuple[str, int, yaml.Node]]:

@@ -125,7 +125,7 @@ class _Misfit:
 _MISSING = {"missing", "missing_keyword_only"}
 _NO_KEY = "invalid_key"
 _UNKNOWN = {"unexpected_keyword_argument", "extra_forbidden", _NO_KEY}
-_NOT_A_NUMBER = "int_type"
+_NOT_A_NUMBER = {int: "int_type", float: "float_type"}
 
 
 def _misfits(spec_type: type, value: Any) -> list[_Misfit]:
@@ -163,8 +163,8 @@ def _keys_of(value: Any) -> Iterable[int | str]:
 
 def _booleans(spec_type: Any, value: Any, location: Location = ()) -> Iterator[tuple[Location, str, Any]]:
     """Truth values where numbers belong: Python counts them among the whole numbers, people do not."""
-    if isinstance(value, bool) and {int, float} & set(_options(spec_type)):
-        yield location, _NOT_A_NUMBER, value
+    if isinstance(value, bool):
+        yield from ((location, _NOT_A_NUMBER[kind], value) for kind in _options(spec_type) if kind in _NOT_A_NUMBER)
     for part in _keys_of(value):
         yield from _booleans(_step(spec_type, part), value[part], (*location, part))
 

@@ -24,7 +24,7 @@ MOST_ZONES = 8
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _BY_DIGEST = re.compile(rf"\S+@{_DIGEST.pattern}")
-_DATE = re.compile(r"(\d{4}-\d\d-\d\d)[ T]00:00:00\b.*")
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d)[ T]00:00:00.*")
 
 
 class Outcome(StrEnum):
@@ -382,6 +382,7 @@ class ModelSpec:
     """Which model a service loads: what a job's run exported."""
 
     job: str
+    """Name of the training job whose run exported it."""
 
 
 @spec

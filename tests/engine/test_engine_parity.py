@@ -7,6 +7,7 @@ a provider that stands in for every cloud (`standin/`). Needs `pulumi` and `pulu
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -234,28 +235,31 @@ def test_a_destroy_goes_against_every_dependency(cycle: Cycle) -> None:
 
 BEFORE = (
     ("kubernetes:*", "aws:eks/nodeGroup:*"),
-    ("kubernetes:*", "aws:eks/access*"),
-    ("kubernetes:karpenter.sh/*:NodePool", "kubernetes:karpenter.k8s.aws/*:EC2NodeClass"),
-    ("kubernetes:karpenter.k8s.aws/*:EC2NodeClass", "kubernetes:helm.sh/v3:Release"),
     ("kubernetes:*", "aws:eks/addon:*"),
-    ("kubernetes:*", "aws:iam/*"),
+    ("kubernetes:batch/*", "aws:eks/podIdentityAssociation:*"),  # a run that is told to stop saves before it does
+    ("kubernetes:batch/*", "aws:iam/rolePolicy:*"),
+    ("kubernetes:batch/*", "aws:s3/bucket*"),
+    ("kubernetes:apps/*", "kubernetes:core/v1:Namespace"),
     ("aws:eks/nodeGroup:*", "aws:eks/cluster:*"),
     ("aws:eks/nodeGroup:*", "aws:ec2/launchTemplate:*"),
+    ("aws:eks/nodeGroup:*", "aws:iam/rolePolicyAttachment:*"),
+    ("aws:eks/nodeGroup:*", "aws:ec2/natGateway:*"),
+    ("aws:eks/nodeGroup:*", "aws:ec2/route:*"),
     ("aws:eks/cluster:*", "aws:ec2/subnet:*"),
-    ("aws:eks/cluster:*", "aws:ec2/natGateway:*"),
-    ("aws:eks/cluster:*", "aws:ec2/route*"),
-    ("aws:eks/cluster:*", "aws:ec2/internetGateway:*"),
     ("aws:eks/cluster:*", "aws:ec2/vpc:*"),
 )
-"""Types whose every resource goes before every one of another type, so that a destroy strands nothing."""
+"""Types whose every resource goes before every one of another type, so that a destroy strands nothing: what runs before
+what it runs on, and that before what it is reached by."""
 
 
 @pytest.mark.parametrize(("first", "then"), BEFORE)
 def test_a_destroy_strands_nothing(cycle: Cycle, first: str, then: str) -> None:
-    begun, done = _deletions(cycle.destroy_events)
     created = [resource for resource in cycle.changed_plan.resources if resource.custom and resource.id is None]
     early = [resource.urn for resource in created if fnmatch(resource.type, first) and not fnmatch(resource.type, then)]
     late = [resource.urn for resource in created if fnmatch(resource.type, then)]
+    if not (early and late):
+        pytest.skip("this environment has no such pair")
+    begun, done = _deletions(cycle.destroy_events)
     assert [(one, other) for one in early for other in late if not done[one] < begun[other]] == []
 
 
@@ -289,6 +293,10 @@ def _relations_planned(plan: Recording) -> dict[str, Any]:
             "protect": resource.options["protect"],
             "retain_on_delete": resource.options["retain_on_delete"],
             "deleted_with": resource.options["deleted_with"],
+            "ignore_changes": resource.options["ignore_changes"],
+            "replace_on_changes": resource.options["replace_on_changes"],
+            "timeouts": {name: _seconds(text) for name, text in resource.options["custom_timeouts"].items()},
+            "aliases": resource.options["aliases"],
             "read": resource.id is not None,
         }
         for resource in plan.resources
@@ -309,10 +317,18 @@ def _relations(states: Mapping[str, Any]) -> dict[str, Any]:
             "protect": state.get("protect", False),
             "retain_on_delete": state.get("retainOnDelete", False),
             "deleted_with": state.get("deletedWith"),
+            "ignore_changes": state.get("ignoreChanges", []),
+            "replace_on_changes": state.get("replaceOnChanges", []),
+            "timeouts": {name: seconds for name, seconds in state.get("customTimeouts", {}).items() if seconds},
+            "aliases": state.get("aliases", []),
             "read": state.get("external", False),
         }
         for urn, state in states.items()
     }
+
+
+def _seconds(text: str) -> int:
+    return sum(int(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in re.findall(r"(\d+)([hms])", text))
 
 
 def _provider(reference: str) -> str | None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from springtide.offline import base
 from springtide.offline.base import BaseRefError, commit_of, plan_base, worktree
 
 from .sample_project import BROKEN, commit, git, write_project
@@ -23,10 +24,10 @@ def trees(root: Path) -> int:
 
 
 def test_the_base_is_planned_as_it_was(root: Path) -> None:
-    base = plan_base(root, "main", ["dev"])
-    assert base.note == ""
-    assert base.plans["dev"].pools()[0].max_nodes == 2
-    assert base.ref == f"main ({git(root, 'rev-parse', 'HEAD')[:7]})"
+    planned = plan_base(root, "main", ["dev"])
+    assert planned.note == ""
+    assert planned.plans["dev"].pools()[0].max_nodes == 2
+    assert planned.ref == f"main ({git(root, 'rev-parse', 'HEAD')[:7]})"
 
 
 def test_the_working_folder_stays_as_it_is_and_no_worktree_is_left(root: Path) -> None:
@@ -37,8 +38,8 @@ def test_the_working_folder_stays_as_it_is_and_no_worktree_is_left(root: Path) -
 
 def test_an_environment_that_the_base_lacks_has_no_plan(root: Path) -> None:
     write_project(root, new=1)
-    base = plan_base(root, "main", ["new"])
-    assert (base.plans, base.note) == ({}, "")
+    planned = plan_base(root, "main", ["new"])
+    assert (planned.plans, planned.note) == ({}, "")
 
 
 def test_a_base_without_the_project_has_no_environments(tmp_path: Path) -> None:
@@ -58,9 +59,20 @@ def test_a_base_with_packages_that_cannot_plan_is_noted(root: Path) -> None:
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise SystemExit('too old to plan')\n")
     commit(root)
-    base = plan_base(root, "main", ["dev"])
-    assert base.plans == {}
-    assert "too old to plan" in base.note
+    planned = plan_base(root, "main", ["dev"])
+    assert planned.plans == {}
+    assert "too old to plan" in planned.note
+
+
+def test_a_base_that_never_ends_is_noted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "LIMIT_SECONDS", 0.01)
+    assert plan_base(root, "main", ["dev"]).note == "its plan did not end within 0.01 s"
+
+
+def test_what_git_cannot_check_out_is_refused(root: Path) -> None:
+    with pytest.raises(BaseRefError, match="git cannot check out"), worktree(root, "nonsense"):
+        pytest.fail("there is no such commit")
+    assert trees(root) == 1
 
 
 def test_a_base_in_another_format_is_noted(root: Path) -> None:

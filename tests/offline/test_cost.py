@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -174,6 +176,11 @@ def test_interface_endpoints_are_charged_and_gateway_endpoints_are_not() -> None
 def test_an_environment_without_resources_costs_nothing() -> None:
     empty = Plan(environment={"name": "x"}, made_with={}, resources=(), outputs={})
     assert estimate(empty).idle_total == Amount(usd=0)
+
+
+def test_a_cloud_that_the_catalog_does_not_know_is_unpriced() -> None:
+    pool = replace(sample().plan().pools()[0], cloud="elsewhere")
+    assert cost.list_price("elsewhere", pool.region, "cheap", "on-demand") is None
 
 
 def test_pods_share_nodes_where_they_fit() -> None:

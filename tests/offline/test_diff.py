@@ -16,7 +16,7 @@ from .sample_plan import DIGEST, Sample, output, sample
 NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    st.none() | st.booleans() | st.integers() | st.text("ab", max_size=4),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
 )
 
@@ -63,6 +63,20 @@ def test_intent_and_its_rendering_are_told_apart() -> None:
 def test_zero_differs_from_absent_false_and_null() -> None:
     found = [*property_changes({"a": 0, "b": 0, "c": 0}, {"a": False, "b": None})]
     assert [(item.path, item.new) for item in found] == [("/a", False), ("/b", None), ("/c", ABSENT)]
+
+
+def test_a_change_in_a_document_is_told_where_it_is() -> None:
+    (change,) = property_changes(
+        {"policy": '{"Statement": [{"Effect": "Allow"}]}'}, {"policy": '{"Statement": [{"Effect": "Deny"}]}'}
+    )
+    assert change == PropertyChange(path="/policy/Statement/0/Effect", old="Allow", new="Deny")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('{"a": 1}', '{"a":1}'), ('{"a": 1}', "plain"), ("1", "2"), ('{"a": 1}', "[1]")]
+)
+def test_texts_that_are_no_two_documents_are_values(old: str, new: str) -> None:
+    assert [*property_changes(old, new)] == [PropertyChange(path="", old=old, new=new)]
 
 
 def test_a_removed_resource_is_deleted() -> None:
@@ -138,6 +152,36 @@ def test_a_name_that_is_an_output_of_a_replaced_resource_carries_its_replacement
     base = sample().plan()
     comparison = compare(base, changed(base, "aws:eks/cluster:Cluster", "cluster", inputs={"roleArn": "arn:new"}))
     assert one(comparison, NODE_GROUP, "serve").action is Action.REPLACE
+
+
+def with_reference(kind: str, path: str, **options: Any) -> tuple[Plan, Plan]:
+    """A key, and a resource of `kind` that takes its id at `path`; then the same with the key replaced."""
+    made = Sample()
+    key = made.add("aws:kms/key:Key", "key", made.stack, {"keyUsage": "ENCRYPT_DECRYPT"})
+    made.add(kind, "user", made.stack, {path: output(key)}, uses={f"/{path}": (key,)}, options=options)
+    return made.plan(), changed(made.plan(), "aws:kms/key:Key", "key", inputs={"keyUsage": "SIGN_VERIFY"})
+
+
+def test_a_reference_in_an_updatable_property_is_updated() -> None:
+    assert one(
+        compare(*with_reference("aws:ec2/vpcEndpoint:VpcEndpoint", "policy")), "aws:ec2/vpcEndpoint:VpcEndpoint", "user"
+    ).action is (Action.UPDATE)
+
+
+def test_a_reference_of_an_unknown_type_is_said_to_be_unknown() -> None:
+    assert one(compare(*with_reference("a:b/c:C", "key")), "a:b/c:C", "user").action is Action.UPDATE_OR_REPLACE
+
+
+def test_an_ignored_reference_stays() -> None:
+    comparison = compare(*with_reference("aws:ec2/vpcEndpoint:VpcEndpoint", "policy", ignore_changes=["policy"]))
+    assert [change.name for change in comparison.changes] == ["key"]
+
+
+def test_a_node_group_that_belongs_to_no_pool_hits_nobody() -> None:
+    made = sample(run="first", image=DIGEST)
+    made.add(NODE_GROUP, "loose", None, {"amiType": "CUSTOM"})
+    base = made.plan()
+    assert compare(base, changed(base, NODE_GROUP, "loose", inputs={"amiType": "AL2023"})).hits == ()
 
 
 def test_a_replaced_resource_hits_the_runs_on_it() -> None:

@@ -10,6 +10,7 @@ from springtide.offline import markdown
 from springtide.offline.diff import compare
 from springtide.offline.markdown import code, marker, plain
 from springtide.offline.mermaid import label
+from springtide.offline.plan import Plan
 from springtide.offline.report import Base, Report
 from springtide.spec import Severity
 
@@ -55,6 +56,17 @@ def test_a_new_environment_is_not_listed_change_by_change() -> None:
     said = markdown.render(Report.of(sample().plan(), Base(ref="main", comparison=compare(None, sample().plan()))))
     assert "There is no such environment there." in said
     assert "<summary>Changes" not in said
+
+
+def test_a_base_that_cannot_be_planned_is_said_and_the_rest_stays() -> None:
+    said = markdown.render(Report.of(sample().plan(), Base(ref="main", note="its own plan fails")))
+    assert "Not compared with main: its own plan fails" in said
+    assert "| Idle floor |" in said
+
+
+def test_a_plan_that_registers_nothing_has_no_figures() -> None:
+    plan = Plan(environment={"name": "dev"}, made_with={}, resources=(), outputs={}, findings=(finding(),))
+    assert "| Idle floor |" not in markdown.render(report(plan))
 
 
 def test_a_failure_stands_open_and_a_warning_is_folded() -> None:
@@ -118,7 +130,7 @@ def test_no_name_becomes_markup_or_a_link() -> None:
 
 def test_nobody_is_mentioned_and_nothing_referred_to() -> None:
     visible = [token.content for token in tokens(markdown.render(hostile())) if token.type == "text"]
-    assert [text for text in visible if re.search(r"@\w|#\d|://|www\.", text)] == []
+    assert [text for text in visible if re.search(r"@\w|#\d|://\w|www\.\w", text)] == []
 
 
 def test_folded_parts_are_closed() -> None:

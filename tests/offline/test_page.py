@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html import unescape
 from xml.etree import ElementTree as ET
 
@@ -7,7 +8,9 @@ import pytest
 from springtide.offline import page
 from springtide.offline.markup import Markup, element, together
 from springtide.offline.picture import WIDTH, draw, fit
-from springtide.offline.report import Report
+from springtide.offline.plan import Plan
+from springtide.offline.report import Base, Report
+from springtide.offline.views import ClusterView
 from springtide.offline.zones import zone_parts
 
 from .sample_plan import Sample, sample
@@ -90,6 +93,28 @@ def test_arrows_lead_from_the_job_to_its_storage_and_on_to_the_service() -> None
 def test_what_is_replaced_stands_out() -> None:
     (lane,) = of_class(drawn(compared()), "op-replace")[:1]
     assert "lane" in lane.get("class", "")
+
+
+def test_a_plan_that_registers_nothing_is_a_page_of_findings() -> None:
+    plan = Plan(environment={"name": "dev"}, made_with={}, resources=(), outputs={}, findings=TROUBLE)
+    html = page.render([report(plan)])
+    assert "Stops the plan (1)" in html
+    assert not re.search("<svg|<table|tiles", html.partition("</style>")[2])
+
+
+def test_a_base_that_cannot_be_planned_is_said() -> None:
+    assert "Cannot be compared: too old" in page.render([Report.of(sample().plan(), Base(ref="main", note="too old"))])
+
+
+def test_a_private_cluster_has_no_operators_outside() -> None:
+    plan = sample().plan()
+    private = [
+        replace(item, inputs=item.inputs | {"access": "private"}) if item.type == ClusterView.TYPE else item
+        for item in plan.resources
+    ]
+    said = texts(drawn(report(replace(plan, resources=tuple(private)))))
+    assert "API: private" in said
+    assert not any(text.startswith("operators") for text in said)
 
 
 def test_without_a_cluster_nothing_is_drawn() -> None:

@@ -16,11 +16,11 @@ PROGRAMS = ROOT / "tests" / "engine" / "programs"
 HEAD = "import pulumi\nclass Thing(pulumi.CustomResource): ...\n"
 
 
-def run(folder: Path, program: str, config: str = "{}", **options: float) -> Recording:
+def run(folder: Path, program: str, config: str = "{}", limit_seconds: float = 30) -> Recording:
     (folder / "Pulumi.yaml").write_text("{name: house, runtime: python}")
     (folder / "Pulumi.dev.yaml").write_text(f"config: {config}")
     (folder / "__main__.py").write_text(program)
-    return record(folder, "dev", **options)
+    return record(folder, "dev", limit_seconds=limit_seconds)
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,16 @@ def test_an_encrypted_value_is_a_secret_and_unknown(tmp_path: Path) -> None:
 def test_modules_beside_the_program_register_in_both_runs(tmp_path: Path) -> None:
     (tmp_path / "parts.py").write_text(f"{HEAD}thing = Thing('any:index:Thing', 'a', {{}})")
     assert [item.name for item in run(tmp_path, "import parts").resources] == ["a"]
+
+
+def test_modules_that_a_package_folder_brings_are_imported_once(tmp_path: Path) -> None:
+    package = tmp_path / "packages"
+    package.mkdir()
+    (package / "shared.py").write_text(f"{HEAD}thing = Thing('any:index:Thing', 'a', {{}})")
+    run(tmp_path, "")
+    (tmp_path / "__main__.py").write_text("import shared")
+    with pytest.raises(MistakeError, match="which resources exist"):  # registered on import, so in the first run only
+        record(tmp_path, "dev", roots=[package])
 
 
 def test_a_users_mistake_is_its_text_without_a_traceback(tmp_path: Path) -> None:

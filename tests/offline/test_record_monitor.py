@@ -20,7 +20,7 @@ THING = "urn:pulumi:dev::house::any:index:Thing"
 
 
 def request(name: str, inputs: dict[str, Any] | None = None, **fields: Any) -> resource_pb2.RegisterResourceRequest:
-    defaults = {"type": "any:index:Thing", "parent": STACK, "custom": True}
+    defaults: dict[str, Any] = {"type": "any:index:Thing", "parent": STACK, "custom": True}
     return resource_pb2.RegisterResourceRequest(name=name, object=wire.struct(inputs or {}), **(defaults | fields))
 
 

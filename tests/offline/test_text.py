@@ -6,7 +6,7 @@ from springtide.offline import text
 from springtide.offline.plan import Plan
 from springtide.offline.report import Base, Report, printable, shown, workloads
 
-from .sample_plan import DIGEST, sample
+from .sample_plan import DIGEST, Sample, sample
 from .sample_reports import TROUBLE, compared, finding, hostile, report
 
 ESCAPE = "\x1b"
@@ -72,6 +72,28 @@ def test_a_comparison_names_the_runs_that_are_hit() -> None:
     assert "1 replaced, 1 deleted, 1 created, 18 unchanged" in said
     assert "! run a of job gpt: train is replaced (/instanceTypes/1); gpt-a is deleted" in said
     assert "/instanceTypes/1: (absent) → g6.2xlarge" in said
+
+
+def test_many_changed_properties_are_counted() -> None:
+    base = Sample()
+    base.add("aws:kms/key:Key", "key", base.stack, {f"p{index}": 0 for index in range(12)})
+    plan = Sample()
+    plan.add("aws:kms/key:Key", "key", plan.stack, {f"p{index}": 1 for index in range(12)})
+    assert "and 4 more properties" in lines(text.render(report(plan.plan(), base.plan())))
+
+
+def test_a_rename_is_told() -> None:
+    base = Sample()
+    old = base.add("aws:kms/key:Key", "key", base.stack)
+    plan = Sample()
+    plan.add("aws:kms/key:Key", "main", plan.stack, options={"aliases": [old.urn]})
+    assert "= aws kms Key main renamed from key" in lines(text.render(report(plan.plan(), base.plan())))
+
+
+def test_a_service_without_a_pool_runs_on_the_system_nodes() -> None:
+    made = sample()
+    made.service("small", None, gpus=0)
+    assert workloads(made.plan())[-1].runs_on == "system nodes, CPU"
 
 
 def test_a_base_that_cannot_be_planned_is_said() -> None:

@@ -14,7 +14,7 @@ from obstore.store import LocalStore, ObjectStore, from_url
 from springtide_workloads.errors import StorageError
 
 if TYPE_CHECKING:
-    from obstore import PutMode  # a name that exists for type checkers only
+    from obstore import PutMode, UpdateVersion  # names that exist for type checkers only
 
 
 class Store:
@@ -142,4 +142,9 @@ def _present(store: ObjectStore, path: str) -> tuple[bytes, "PutMode"]:
         found = obstore.get(store, path)
     except FileNotFoundError:
         return b"", "create"
-    return bytes(found.bytes()), {"e_tag": found.meta["e_tag"], "version": found.meta["version"]}
+    version: UpdateVersion = {}
+    if found.meta["e_tag"] is not None:
+        version["e_tag"] = found.meta["e_tag"]
+    if found.meta["version"] is not None:
+        version["version"] = found.meta["version"]
+    return bytes(found.bytes()), version

@@ -89,6 +89,11 @@ def estimate(plan: Plan) -> Cost:
     return Cost(pools=pools, idle=idle, unpriced=(*missing, *left_out(plan)))
 
 
+def list_price(cloud: str, region: str, machine_type: str, capacity: str) -> Price | None:
+    """The catalog's price of one machine, or None where it has none, or nothing at all on that cloud."""
+    return catalog.price(cloud, region, machine_type, capacity) if cloud in catalog.clouds() else None
+
+
 def nodes_of(pool: PoolView, jobs: Iterable[JobView], services: Iterable[ServiceView]) -> Nodes:
     """How many nodes of `pool` the started jobs and the services' minimum replicas need, within its bounds."""
     pods = [
@@ -115,7 +120,7 @@ def nodes_for(pods: Iterable[int], gpus_per_node: int) -> int:
 def _pool_cost(pool: PoolView, nodes: Nodes) -> PoolCost:
     bought = [Capacity.ON_DEMAND, *(Capacity(name) for name in pool.capacity if name != Capacity.ON_DEMAND)]
     found = {
-        capacity: {name: catalog.price(pool.cloud, pool.region, name, capacity) for name in pool.machine_types}
+        capacity: {name: list_price(pool.cloud, pool.region, name, capacity) for name in pool.machine_types}
         for capacity in bought
     }
     return PoolCost(

@@ -1,5 +1,6 @@
 """What a plan changes against another one: created, changed, deleted, replaced where known, and which runs it hits."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -92,6 +93,11 @@ class Comparison:
         return tuple(change for change in self.changes if not change.custom)
 
     @property
+    def ranked(self) -> tuple[ResourceChange, ...]:
+        """What was asked for, then what it means, the dangerous before the harmless."""
+        return (*self.intent, *(change for action in Action for change in self.of(action)))
+
+    @property
     def empty(self) -> bool:
         """Whether an update would do nothing."""
         return not any(change.custom and change.action is not Action.KEEP for change in self.changes)
@@ -123,7 +129,11 @@ def compare(base: Plan | None, plan: Plan) -> Comparison:
 
 
 def property_changes(old: Any, new: Any, path: str = WHOLE) -> Iterator[PropertyChange]:
-    """The smallest differing values between two inputs, in order of their pointers' steps."""
+    """The smallest differing values between two inputs, in order of their pointers' steps.
+
+    Pointers lead on into texts that are JSON documents, such as policies, where both sides are.
+    """
+    old, new = _documents(old, new)
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted(old.keys() | new.keys()):
             yield from property_changes(old.get(key, ABSENT), new.get(key, ABSENT), child(path, key))
@@ -132,6 +142,18 @@ def property_changes(old: Any, new: Any, path: str = WHOLE) -> Iterator[Property
             yield from property_changes(_at(old, index), _at(new, index), child(path, index))
     elif old != new or isinstance(old, bool) != isinstance(new, bool):
         yield PropertyChange(path=path, old=old, new=new)
+
+
+def _documents(old: Any, new: Any) -> tuple[Any, Any]:
+    """Two different texts as the JSON they hold, where both hold some and it differs; anything else as it is."""
+    if old == new or not (isinstance(old, str) and isinstance(new, str)):
+        return old, new
+    try:
+        parsed = json.loads(old), json.loads(new)
+    except ValueError:
+        return old, new
+    same_kind = isinstance(parsed[0], dict | list) and type(parsed[0]) is type(parsed[1])
+    return parsed if same_kind and parsed[0] != parsed[1] else (old, new)
 
 
 def _at(items: list[Any], index: int) -> Any:
@@ -194,7 +216,7 @@ def _change(
         action, because = _cascade(new, action, held_back, settled, gone)
     follows = _follows_template(new, settled)
     rolls = follows or any(overlaps(item.path, path) for item in changes for path in _ROLLING.get(new.type, ()))
-    if follows and action is Action.KEEP:
+    if follows and action in (Action.KEEP, Action.UPDATE):
         action, because = Action.UPDATE, "it takes the new version of its launch template"
     return replace(
         _simple(action if new.custom or action is Action.KEEP else Action.UPDATE, new),

@@ -70,7 +70,7 @@ def render(report: Report, *, limit: int = BUDGET) -> str:
         report: The plan, its cost and its comparison.
         limit: Characters to keep within, at least a few thousand.
     """
-    head = "\n".join([marker(report), *_summary(report)])
+    head = "\n".join([marker(report), *_summary(report), ""])
     stopping = [group for group in finding_groups(report.plan) if group.stops]
     failures = next(
         (text for text in _by_detail(stopping) if len(head) + len(text) <= limit - _CLOSING), _counted(stopping)
@@ -227,13 +227,12 @@ def _sections(report: Report) -> Iterator[_Section]:
 def _change_sections(comparison: Comparison | None) -> Iterator[_Section]:
     if comparison is None or comparison.new_environment:
         return
-    ranked = [change for action in _SIGNS for change in comparison.of(action)]
-    items = (*map(_change, comparison.intent), *map(_change, ranked))
+    items = tuple(map(_change, comparison.ranked))
     yield _Section(title=f"Changes ({len(items)})", items=items)
 
 
 def _change(change: ResourceChange) -> str:
-    because = f", because of {plain(change.because)}" if change.because else ""
+    because = f" ({plain(change.because)})" if change.because else ""
     renamed = f", renamed from {code(change.renamed_from.rpartition('::')[2])}" if change.renamed_from else ""
     listed = [*((item, "") for item in change.changes), *((item, " (ignored)") for item in change.ignored)]
     lines = (f"  - {code(f'{item.path}: {shown(item.old)} → {shown(item.new)}')}{note}\n" for item, note in listed)

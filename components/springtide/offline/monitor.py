@@ -4,7 +4,7 @@ The SDK calls a monitor's methods with the engine's own protobuf messages, from 
 depends on the order in which they arrive.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Final
@@ -70,7 +70,6 @@ class Monitor:
         self._stack = Urn.of_stack(project, stack)
         self._world = world
         self._lock = Lock()
-        self._answers: dict[str, dict[str, Any]] = {}
         self.registrations: dict[str, Registration] = {}
         self.outputs: dict[str, dict[str, Any]] = {}
         """Outputs of the components that registered any, by URN; those of the root stack are under its own."""
@@ -106,7 +105,7 @@ class Monitor:
             return resource_pb2.RegisterResourceResponse(urn=urn)
         answer = self._answer(registration, request.additionalSecretOutputs)
         identity = placeholder.identity(urn, self._world)
-        return resource_pb2.RegisterResourceResponse(urn=urn, id=identity, object=answer)
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=identity, object=wire.struct(answer))
 
     def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:  # noqa: N802
         """Record a resource that exists already, and answer with placeholders for what it looks like."""
@@ -119,7 +118,7 @@ class Monitor:
         registration = _reading(urn, request)
         self._record(registration)
         answer = self._answer(registration, request.additionalSecretOutputs)
-        return resource_pb2.ReadResourceResponse(urn=urn, id=request.id, properties=answer)
+        return resource_pb2.ReadResourceResponse(urn=urn, id=request.id, properties=wire.struct(answer))
 
     def RegisterResourceOutputs(  # noqa: N802
         self, request: resource_pb2.RegisterResourceOutputsRequest
@@ -133,7 +132,8 @@ class Monitor:
         if request.tok != _GET_RESOURCE:
             raise _no_lookup(request.tok)
         urn = request.args.fields["urn"].string_value
-        known = {"urn": urn, "id": placeholder.identity(urn, self._world), "state": self._answers.get(urn, {})}
+        state = self._answer(self.registrations[urn]) if urn in self.registrations else {}
+        known = {"urn": urn, "id": placeholder.identity(urn, self._world), "state": state}
         return provider_pb2.InvokeResponse(**{"return": wire.struct(known)})
 
     def Call(self, request: resource_pb2.ResourceCallRequest) -> provider_pb2.CallResponse:  # noqa: N802
@@ -158,14 +158,13 @@ class Monitor:
                 )
             self.registrations[registration.urn] = registration
 
-    def _answer(self, registration: Registration, secret_outputs: Any) -> Any:
+    def _answer(self, registration: Registration, secret_outputs: Iterable[str] = ()) -> dict[str, Any]:
+        """The outputs of a resource's provider; what comes from a secret is one."""
         inputs = wire.revealed(registration.inputs)
         known = placeholder.outputs(registration.urn, registration.type, inputs, self._world)
         from_secrets = {name for name, value in registration.inputs.items() if list(wire.secret_paths(value))}
         hidden = from_secrets.union(secret_outputs)
-        answer = {name: wire.Secret(value) if name in hidden else value for name, value in known.items()}
-        self._answers[registration.urn] = answer
-        return wire.struct(answer)
+        return {name: wire.Secret(value) if name in hidden else value for name, value in known.items()}
 
 
 def _no_lookup(what: str) -> RefusedError:

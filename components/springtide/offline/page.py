@@ -11,7 +11,6 @@ from springtide.offline.idle import HOURS_PER_MONTH
 from springtide.offline.markup import Markup, element, together
 from springtide.offline.picture import draw
 from springtide.offline.plan import Plan
-from springtide.offline.replacement import Action
 from springtide.offline.report import (
     FindingGroup,
     Report,
@@ -211,13 +210,13 @@ def _changes(report: Report) -> Markup | None:
     if comparison is None:
         return _section(title, element("p", f"Cannot be compared: {base.note}", class_="waiting-text"))
     hits = (element("p", line, class_="hit") for line in disturbed_runs(comparison))
-    told = [] if comparison.new_environment else [*comparison.intent, *comparison.of(*Action)]
+    told = () if comparison.new_environment else comparison.ranked
     listed = element("ul", *(_change(change) for change in told), class_="changes") if told else None
     return _section(title, element("p", change_summary(comparison)), *hits, listed)
 
 
 def _change(change: ResourceChange) -> Markup:
-    because = element("span", f" because of {change.because}", class_="dim") if change.because else None
+    because = element("span", f" ({change.because})", class_="dim") if change.because else None
     properties = [
         element("li", element("code", f"{item.path}: {shown(item.old)} → {shown(item.new)}")) for item in change.changes
     ]

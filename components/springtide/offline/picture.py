@@ -268,7 +268,7 @@ def _strongest_action(report: Report, component: str) -> Action | None:
         return None
     children = {item.urn for item in report.plan.resources if item.parent == component}
     found = {change.action for change in comparison.changes if change.urn in children}
-    return next((action for action in (Action.REPLACE, Action.UPDATE_OR_REPLACE, *Action) if action in found), None)
+    return next((action for action in Action if action in found), None)
 
 
 def _tag(action: Action | None) -> Iterator[Markup]:

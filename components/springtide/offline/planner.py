@@ -10,6 +10,7 @@ import springtide_policies as policies
 from springtide import catalog
 from springtide.lines import located
 from springtide.offline.config import ConfigError, Project, read_environment, read_project
+from springtide.offline.cost import list_price
 from springtide.offline.plan import Plan, Resource
 from springtide.offline.record import MistakeError, ProgramError, Recording, record
 from springtide.offline.validate import validate
@@ -87,7 +88,7 @@ def _facts(resources: Sequence[Resource]) -> policies.Facts:
     """Prices of the machine types in the plan, and the limits that its environment declares."""
     prices = {}
     for cloud, region, machine in policies.machine_types([item.to_json() for item in resources]):
-        found = catalog.price(cloud, region, machine, catalog.Capacity.ON_DEMAND)
+        found = list_price(cloud, region, machine, catalog.Capacity.ON_DEMAND)
         if found is not None:
             prices[cloud, region, machine] = policies.Price(
                 usd_per_hour=found.usd_per_hour, date=found.date, source=found.source

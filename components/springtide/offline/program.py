@@ -17,18 +17,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final, Self
 
 import pulumi
 from pulumi.runtime import Settings, configure, set_all_config
+from pulumi.runtime.proto import engine_pb2
 from pulumi.runtime.stack import run_in_stack
 
 from springtide.offline.config import secret_keys, texts
 from springtide.offline.monitor import Monitor
 from springtide.offline.placeholder import WORLDS, marker
 from springtide.offline.recording import Recorded, compared
-from springtide.spec import Finding
+from springtide.spec import Finding, finding_text
 
 ORGANIZATION = "organization"
 """What the engine gives a program on a backend that knows no organizations."""
@@ -82,6 +82,7 @@ def _run_in(world: int, request: Request, loop: asyncio.AbstractEventLoop) -> Mo
     with _muted() if world else nullcontext():  # a program that is run twice must not be heard twice
         contextvars.copy_context().run(_run_program, monitor, world, request, loop)
     _forget_modules_in(_folder(request))
+    gc.collect()  # the SDK's objects know each other; without this two runs take the memory of two
     return monitor
 
 
@@ -99,6 +100,7 @@ def _run_program(monitor: Monitor, world: int, request: Request, loop: asyncio.A
             project=request.project,
             stack=request.stack,
             monitor=monitor,
+            engine=_Log(),
             dry_run=False,  # as in an update, every output has a value
             organization=ORGANIZATION,
             root_directory=request.root,
@@ -127,13 +129,11 @@ def _folder(request: Request) -> Path:
 
 def _forget_modules_in(folder: Path) -> None:
     """Let the next run execute the program's own modules again, as it does its `__main__`."""
-    own = [name for name, module in sys.modules.items() if _lies_in(folder, module)]
-    for name in own:
-        del sys.modules[name]
-
-
-def _lies_in(folder: Path, module: ModuleType) -> bool:
-    return bool(module.__dict__.get("__file__")) and Path(str(module.__file__)).is_relative_to(folder)
+    inner = [path for path in map(Path, sys.path) if path != folder and path.is_relative_to(folder)]
+    for name, module in list(sys.modules.items()):
+        file = Path(str(module.__dict__.get("__file__") or ""))
+        if file.is_relative_to(folder) and not any(file.is_relative_to(path) for path in inner):
+            del sys.modules[name]
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
@@ -153,6 +153,25 @@ def _mistake(error: pulumi.RunError) -> dict[str, Any]:
 def _crash(error: BaseException) -> dict[str, Any]:
     text = "".join(traceback.format_exception(error))
     return {"crash": {"message": f"{type(error).__name__}: {error}", "traceback": text}}
+
+
+class _Log:
+    """Takes the place of the engine's log: says on standard error what no finding will say."""
+
+    def Log(self, request: engine_pb2.LogRequest) -> None:  # noqa: N802  Pulumi's name
+        """Print a message, unless it is for the SDK's own authors or a component's finding."""
+        if request.severity == engine_pb2.DEBUG or request.message in map(_warning, _told()):
+            return
+        level = engine_pb2.LogSeverity.Name(request.severity).lower()
+        print(f"{level}: {request.message}", file=sys.stderr)  # noqa: T201  the child's standard error is the log
+
+    def RequirePulumiVersion(self, _request: Any) -> None:  # noqa: N802
+        """Accept any demand on the CLI's version: there is no CLI here."""
+
+
+def _warning(finding: Finding) -> str:
+    """A finding as `springtide.component.tell` logs it."""
+    return finding_text(finding).strip()
 
 
 def _told() -> list[Finding]:

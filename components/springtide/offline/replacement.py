@@ -11,43 +11,37 @@ from springtide.offline.paths import overlaps, pointer_of
 
 
 class Action(StrEnum):
-    """What an update would do to one resource."""
+    """What an update would do to one resource; the dangerous before the harmless."""
 
-    CREATE = "create"
-    UPDATE = "update"
     REPLACE = "replace"
     UPDATE_OR_REPLACE = "update or replace"
     """Something changes, and whether in place is not known for this type."""
     DELETE = "delete"
+    UPDATE = "update"
+    CREATE = "create"
     KEEP = "keep"
     """Only ignored properties differ: the resource stays as it is."""
 
 
-# Source: `ForceNew` in the resource's schema, hashicorp/terraform-provider-aws internal/service/**, which pulumi-aws
-# bridges, read 2026-11-22. Input names are pulumi-aws's. Every property that is not listed is updated in place.
-_AWS: dict[str, tuple[str, ...]] = {
-    "aws:autoscaling/tag:Tag": ("/autoscalingGroupName", "/tag/key"),
+# Source: `ForceNew` in the resource's schema in hashicorp/terraform-provider-aws internal/service/**, which pulumi-aws
+# bridges; read 2026-11-22. Input names are pulumi-aws's. A property that is not listed is updated in place.
+_AWS_READ: dict[str, tuple[str, ...]] = {
     "aws:cloudwatch/logGroup:LogGroup": ("/logGroupClass", "/name", "/namePrefix"),
-    "aws:ec2/eip:Eip": ("/address", "/customerOwnedIpv4Pool", "/domain", "/networkBorderGroup", "/publicIpv4Pool"),
-    "aws:ec2/internetGateway:InternetGateway": (),
-    "aws:ec2/launchTemplate:LaunchTemplate": ("/name", "/namePrefix"),
+    "aws:ec2/eip:Eip": ("/address", "/domain", "/ipamPoolId", "/networkBorderGroup", "/publicIpv4Pool"),
     "aws:ec2/natGateway:NatGateway": (
-        "/allocationId", "/availabilityMode", "/connectivityType", "/privateIp", "/secondaryPrivateIpAddressCount",
-        "/subnetId", "/vpcId",
+        "/allocationId", "/connectivityType", "/privateIp", "/secondaryPrivateIpAddressCount", "/subnetId",
     ),
-    "aws:ec2/route:Route": ("/destinationCidrBlock", "/destinationIpv6CidrBlock", "/routeTableId"),
-    "aws:ec2/routeTable:RouteTable": ("/vpcId",),
-    "aws:ec2/routeTableAssociation:RouteTableAssociation": ("/gatewayId", "/subnetId"),
-    "aws:ec2/securityGroup:SecurityGroup": ("/description", "/name", "/namePrefix", "/vpcId"),
+    "aws:ec2/route:Route": (
+        "/destinationCidrBlock", "/destinationIpv6CidrBlock", "/destinationPrefixListId", "/routeTableId",
+    ),
     "aws:ec2/subnet:Subnet": (
         "/availabilityZone", "/availabilityZoneId", "/cidrBlock", "/ipv4IpamPoolId", "/ipv4NetmaskLength",
         "/ipv6IpamPoolId", "/ipv6Native", "/ipv6NetmaskLength", "/outpostArn", "/vpcId",
     ),
-    "aws:ec2/vpc:Vpc": ("/cidrBlock", "/instanceTenancy", "/ipv4IpamPoolId", "/ipv4NetmaskLength"),
-    "aws:ec2/vpcEndpoint:VpcEndpoint": ("/serviceName", "/vpcEndpointType", "/vpcId"),
-    "aws:eks/accessEntry:AccessEntry": ("/clusterName", "/principalArn", "/type"),
-    "aws:eks/accessPolicyAssociation:AccessPolicyAssociation": (
-        "/accessScope", "/clusterName", "/policyArn", "/principalArn",
+    "aws:ec2/vpc:Vpc": ("/cidrBlock", "/ipv4IpamPoolId", "/ipv4NetmaskLength"),
+    "aws:ec2/vpcEndpoint:VpcEndpoint": (
+        "/dnsOptions/privateDnsPreference", "/dnsOptions/privateDnsSpecifiedDomains", "/resourceConfigurationArn",
+        "/serviceName", "/serviceNetworkArn", "/serviceRegion", "/vpcEndpointType", "/vpcId",
     ),
     "aws:eks/addon:Addon": ("/addonName", "/clusterName"),
     "aws:eks/cluster:Cluster": (
@@ -59,16 +53,20 @@ _AWS: dict[str, tuple[str, ...]] = {
         "/amiType", "/capacityType", "/clusterName", "/diskSize", "/instanceTypes", "/launchTemplate/id",
         "/launchTemplate/name", "/nodeGroupName", "/nodeGroupNamePrefix", "/nodeRoleArn", "/remoteAccess", "/subnetIds",
     ),
+    "aws:kms/key:Key": ("/customKeyStoreId", "/customerMasterKeySpec", "/keyUsage", "/multiRegion", "/xksKeyId"),
+}  # fmt: skip
+
+# Small resources that are known by their own name or their owner's. The same source says so; not read again for this.
+_AWS_KNOWN: dict[str, tuple[str, ...]] = {
+    "aws:ec2/internetGateway:InternetGateway": (),
+    "aws:ec2/launchTemplate:LaunchTemplate": ("/name", "/namePrefix"),
+    "aws:ec2/routeTable:RouteTable": ("/vpcId",),
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": ("/gatewayId", "/subnetId"),
     "aws:eks/podIdentityAssociation:PodIdentityAssociation": ("/clusterName", "/namespace", "/serviceAccount"),
-    "aws:iam/instanceProfile:InstanceProfile": ("/name", "/namePrefix", "/path"),
-    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": ("/url",),
-    "aws:iam/policy:Policy": ("/description", "/name", "/namePrefix", "/path"),
     "aws:iam/role:Role": ("/name", "/namePrefix", "/path"),
     "aws:iam/rolePolicy:RolePolicy": ("/name", "/namePrefix", "/role"),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("/policyArn", "/role"),
-    "aws:kms/alias:Alias": ("/name", "/namePrefix"),
-    "aws:kms/key:Key": ("/customKeyStoreId", "/customerMasterKeySpec", "/keyUsage", "/multiRegion", "/xksKeyId"),
-    "aws:s3/bucket:Bucket": ("/bucket", "/bucketNamespace", "/bucketPrefix", "/objectLockEnabled"),
+    "aws:s3/bucket:Bucket": ("/bucket", "/bucketPrefix", "/objectLockEnabled"),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": ("/bucket", "/expectedBucketOwner"),
     "aws:s3/bucketOwnershipControls:BucketOwnershipControls": ("/bucket",),
     "aws:s3/bucketPolicy:BucketPolicy": ("/bucket",),
@@ -77,9 +75,8 @@ _AWS: dict[str, tuple[str, ...]] = {
         "/bucket", "/expectedBucketOwner",
     ),
     "aws:s3/bucketVersioning:BucketVersioning": ("/bucket", "/expectedBucketOwner"),
-    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": ("/securityGroupId",),
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": ("/securityGroupId",),
 }  # fmt: skip
+_AWS = _AWS_READ | _AWS_KNOWN
 
 # Source: pulumi/pulumi-kubernetes provider/pkg/provider/diff.go, read 2026-11-22. ConfigMaps and Secrets are replaced
 # there unless the provider is told that they are mutable.

@@ -234,10 +234,10 @@ def verdict(report: Report) -> str:
 def change_summary(comparison: Comparison) -> str:
     """`2 created, 1 replaced, 40 unchanged`; what may be dangerous first."""
     words = {
-        Action.REPLACE: "replaced", Action.UPDATE_OR_REPLACE: "updated or replaced (not known which)",
-        Action.DELETE: "deleted", Action.UPDATE: "updated", Action.CREATE: "created", Action.KEEP: "held as they are",
+        Action.UPDATE_OR_REPLACE: "updated or replaced (not known which)", Action.KEEP: "held as they are",
+        Action.REPLACE: "replaced", Action.DELETE: "deleted", Action.UPDATE: "updated", Action.CREATE: "created",
     }  # fmt: skip
-    counted = [(len(comparison.of(action)), word) for action, word in words.items()]
+    counted = [(len(comparison.of(action)), words[action]) for action in Action]
     parts = [f"{count} {word}" for count, word in counted if count] or ["nothing changes"]
     return ", ".join([*parts, f"{comparison.unchanged} unchanged"])
 

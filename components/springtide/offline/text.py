@@ -211,17 +211,16 @@ def _changes(report: Report) -> Group:
     return Group(*lines)
 
 
-def _told(comparison: Comparison) -> list[ResourceChange]:
+def _told(comparison: Comparison) -> tuple[ResourceChange, ...]:
     """Changes worth a line each: in a new environment the summary and the tree say it all."""
-    ranked = [*comparison.intent, *(change for action in _SIGNS for change in comparison.of(action))]
-    return [] if comparison.new_environment else ranked
+    return () if comparison.new_environment else comparison.ranked
 
 
 def _change(change: ResourceChange) -> Iterator[Text]:
     sign, style = _SIGNS[change.action]
     line = Text(f"{sign} {resource_label(change)}", style=style)
     if change.because:
-        line.append(f"  because of {printable(change.because)}", style="dim")
+        line.append(f"  ({printable(change.because)})", style="dim")
     if change.renamed_from:
         line.append(f"  renamed from {printable(change.renamed_from.rpartition('::')[2])}", style="dim")
     yield line

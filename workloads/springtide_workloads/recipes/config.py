@@ -64,7 +64,7 @@ class Recipe:
     seed: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """All that decides the outcome, as plain data; a run never goes on under another one."""
+        """The recipe as plain data; a run never goes on under another one."""
         data = asdict(self) | {"model": {"kind": self.model.kind, **self.model.to_json()}}
         plain: dict[str, Any] = json.loads(json.dumps(data))
         return plain

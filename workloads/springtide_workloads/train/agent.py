@@ -62,9 +62,13 @@ def run(job: TrainingContract, early: EarlyExit) -> ExitCode:
     except dist.DistError as error:
         raise NoProgress(f"the {job.nodes} nodes did not find each other at {_endpoint(job)}: {error}") from error
     codes = _codes(result)
-    if restartable(codes):
+    given_up = restartable(codes)
+    code = ExitCode.NO_PROGRESS if given_up else most_severe(codes.values(), told_to_stop=False)
+    if code not in {ExitCode.DONE, ExitCode.INTERRUPTED}:
+        events.add(Event.FAILED, code=code.name, codes=codes)
+    if given_up:
         raise NoProgress(f"restarted {NO_PROGRESS_RESTARTS} times without a new checkpoint: processes ended {codes}")
-    return most_severe(codes.values(), told_to_stop=False)
+    return code
 
 
 @dataclass(slots=True, kw_only=True)

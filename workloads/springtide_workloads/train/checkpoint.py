@@ -196,10 +196,11 @@ def same_recipe(then: dict[str, Any], recipe: Recipe) -> None:
         ConfigError: naming what differs.
     """
     now = recipe.to_json()
-    if then == now:
+    changed = sorted(key for key in (then.keys() | now.keys()) - {"name"} if then.get(key) != now.get(key))
+    if not changed:
         return
-    changed = ", ".join(sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key)))
     raise ConfigError(
-        f"the run was started as {then.get('name')!r} and is asked to go on as {recipe.name!r} (differs in: {changed}). "
+        f"the run was started as {then.get('name')!r} and is asked to go on as {recipe.name!r}, which differs in "
+        f"{', '.join(changed)}. "
         "A run keeps its recipe: give the changed one a new run name and artifacts URL."
     )

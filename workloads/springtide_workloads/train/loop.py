@@ -14,11 +14,11 @@ from springtide_workloads.data.batches import Batches, held_out_windows
 from springtide_workloads.data.bigram import bigram_loss
 from springtide_workloads.data.corpus import Corpus, load
 from springtide_workloads.errors import Interrupted
-from springtide_workloads.export import export
 from springtide_workloads.recipes import Recipe
 from springtide_workloads.storage import Store
 from springtide_workloads.train.checkpoint import Checkpoints
 from springtide_workloads.train.events import EventLog
+from springtide_workloads.train.export import export
 from springtide_workloads.train.progress import Progress
 from springtide_workloads.train.ranks import Ranks
 from springtide_workloads.train.state import TrainState

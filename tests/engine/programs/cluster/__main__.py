@@ -89,10 +89,11 @@ kubeconfig = pulumi.Output.all(cluster.endpoint, cluster.name).apply(
 access = kubernetes.Provider("main", kubeconfig=kubeconfig, opts=pulumi.ResourceOptions(depends_on=[nodes]))
 within = pulumi.ResourceOptions(provider=access, deleted_with=cluster)
 namespace = kubernetes.core.v1.Namespace("work", metadata={"name": "work"}, opts=within)
+hidden: pulumi.Output[str] = pulumi.Output.secret(cluster.endpoint)
 token = kubernetes.core.v1.Secret(
     "token",
     metadata={"namespace": namespace.metadata.name},
-    string_data={"plain": "x", "token": pulumi.Output.secret(cluster.endpoint)},
+    string_data={"plain": "x", "token": hidden},
     opts=within,
 )
 kubernetes.core.v1.ConfigMap(
