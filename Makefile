@@ -9,7 +9,7 @@ BIN := .venv/bin
 MARKS := .venv/marks
 INSTALL = $(BIN)/uv pip install --python $(BIN)/python --require-hashes
 
-.PHONY: help plan train serve test check bench lock format clean
+.PHONY: help plan train serve policies test check bench lock format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -22,6 +22,8 @@ train: $(MARKS)/workloads ## Train a small GPT here, with the entry that a conta
 
 serve: $(MARKS)/workloads ## Serve what `make train` exported, over HTTP
 	@$(BIN)/python -m springtide_workloads.local serve
+
+policies: $(MARKS)/policies ## Install what `pulumi up --policy-pack policies` needs
 
 test: $(MARKS)/dev ## Run the tests
 	@$(BIN)/python -m pytest
@@ -60,12 +62,17 @@ $(MARKS)/base: requirements/base.txt pyproject.toml $(MARKS)/uv
 	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --editable .
 	@touch $@
 
+$(MARKS)/policies: requirements/policies.txt $(MARKS)/base
+	@echo "▸ the policy SDK"
+	@$(INSTALL) -r requirements/policies.txt
+	@touch $@
+
 $(MARKS)/workloads: requirements/workloads.txt $(MARKS)/base
 	@echo "▸ torch and what training and serving need (about 3 GB, once)"
 	@$(INSTALL) -r requirements/workloads.txt
 	@touch $@
 
-$(MARKS)/dev: requirements/dev.txt $(MARKS)/workloads
+$(MARKS)/dev: requirements/dev.txt $(MARKS)/policies $(MARKS)/workloads
 	@echo "▸ tools for tests and checks"
 	@$(INSTALL) -r requirements/dev.txt
 	@touch $@

@@ -124,6 +124,22 @@ def test_a_plan_is_compared_with_its_base(tmp_path: Path, run: Run) -> None:
     assert "/maxNodes: 2 → 8" in out
 
 
+def test_a_plans_json_holds_no_comparison_and_says_so(tmp_path: Path, run: Run) -> None:
+    status, out, err = run(write_project(tmp_path, dev=2), "plan", "--base", "main", "--format", "json")
+    assert (status, json.loads(out)["environment"]["name"]) == (0, "dev")
+    assert err.startswith("a plan's JSON holds no comparison: --base is left aside\n")
+
+
+def test_comments_of_several_environments_fit_one_comment_together(tmp_path: Path, run: Run) -> None:
+    program = (
+        PROGRAM
+        + "for i in range(900):\n    Part('Network', f'n{i}', **place, nat='one', cidr='10.0.0.0/16', zones=[])\n"
+    )
+    _, out, _ = run(write_project(tmp_path, program, dev=2, prod=2), "plan", "--all", "--format", "markdown")
+    assert 20_000 < len(out) <= 60_000
+    assert out.count("<!-- springtide plan") == 2
+
+
 def test_an_environment_that_the_base_lacks_is_wholly_new(tmp_path: Path, run: Run) -> None:
     root = write_project(tmp_path, dev=2)
     commit(root)

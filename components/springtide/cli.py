@@ -14,7 +14,7 @@ USAGE = 2
 _INTERRUPTED = 130
 _TABLE_COLUMNS = 150
 """Width of the catalog's table where it goes to no terminal."""
-_FORMS = ("text", "json", "markdown", "html")
+_FORMS = ("text", "markdown", "html", "json")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -70,11 +70,14 @@ class Cluster(pulumi.ComponentResource):
     """Configuration for kubectl; it asks the cloud for a token at each use and holds none."""
 
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        spec = checked(ClusterSpec, args, f"Cluster {name}", wiring=["environment", "network"])
         place, network = args["environment"], args["network"]
+        cloud = clouds.load(place["cloud"])
+        spec = checked(
+            ClusterSpec, args, f"Cluster {name}", wiring=["environment", "network"], rules=cloud.cluster_findings
+        )
         said = intent(spec, cloud=place["cloud"], region=place["region"])
         super().__init__("springtide:index:Cluster", name, said, opts)
-        made = clouds.load(place["cloud"]).cluster(name, spec, place, network, self)
+        made = cloud.cluster(name, spec, place, network, self)
         provider = kubernetes.Provider(
             name,
             kubeconfig=made.kubeconfig,

@@ -1,12 +1,12 @@
 """What every component does the same way: check its arguments, say its intent, own its children."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pulumi
 
-from springtide.parse import Spec, demand
+from springtide.parse import Spec, independent, read
 from springtide.spec import Finding, SpecError, finding_text
 
 S = TypeVar("S", bound=Spec)
@@ -37,7 +37,14 @@ def _property_path(pointer: str) -> str:
     return "".join(parts).removeprefix(".")
 
 
-def checked(spec_type: type[S], args: Mapping[str, Any], subject: str, *, wiring: Iterable[str] = ()) -> S:
+def checked(
+    spec_type: type[S],
+    args: Mapping[str, Any],
+    subject: str,
+    *,
+    wiring: Iterable[str] = (),
+    rules: Callable[[S], Iterable[Finding]] = lambda _spec: (),
+) -> S:
     """The spec that a component's arguments describe, once all of them have been looked at.
 
     Args:
@@ -45,15 +52,16 @@ def checked(spec_type: type[S], args: Mapping[str, Any], subject: str, *, wiring
         args: The component's arguments as the caller gave them.
         subject: What the message is about: `GpuPool train`.
         wiring: Arguments that are references to other components, which a spec does not hold.
+        rules: What else is impossible, said of a spec that has all its values.
 
     Raises:
         ArgumentsError: every mistake at once.
     """
     plain = {key: value for key, value in args.items() if key not in set(wiring)}
-    try:
-        return demand(spec_type, plain, subject)
-    except SpecError as error:
-        raise ArgumentsError(error) from error
+    spec, mistakes = read(spec_type, plain)
+    more = () if spec is None else independent(rules(spec), mistakes)
+    refused([*mistakes, *more], subject)
+    return cast("S", spec)
 
 
 def refused(findings: Iterable[Finding], subject: str) -> None:

@@ -4,9 +4,9 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
-from springtide import clouds
+from springtide import clouds, selection
 from springtide.component import checked, child_of, intent
-from springtide.spec import EnvironmentSpec
+from springtide.spec import EnvironmentSpec, Finding, dns_label
 
 
 class EnvironmentArgs(TypedDict):
@@ -49,10 +49,19 @@ class Environment(pulumi.ComponentResource):
     """Cloud it builds in."""
 
     def __init__(self, name: str, args: EnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        spec = checked(EnvironmentSpec, args, f"Environment {name}")
+        spec = checked(
+            EnvironmentSpec, args, f"Environment {name}", rules=lambda spec: [*dns_label("/name", name), *_place(spec)]
+        )
         super().__init__("springtide:index:Environment", name, intent(spec), opts)
         provider = clouds.load(spec.cloud).provider(name, spec, child_of(self))
         self.ref = EnvironmentRef(name=name, cloud=spec.cloud, account=spec.account, region=spec.region)
         self.inside = pulumi.ResourceOptions(providers=[provider])
         self.cloud = pulumi.Output.from_input(spec.cloud)
         self.register_outputs(intent(spec))
+
+
+def _place(spec: EnvironmentSpec) -> list[Finding]:
+    return clouds.cloud_findings(spec.cloud) or [
+        *clouds.load(spec.cloud).account_findings(spec.account),
+        *selection.region_findings(spec.cloud, spec.region),
+    ]

@@ -4,7 +4,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
-from springtide import clouds
+from springtide import clouds, selection
 from springtide.component import checked, intent
 from springtide.environment import EnvironmentRef
 from springtide.spec import NetworkSpec
@@ -43,8 +43,14 @@ class Network(pulumi.ComponentResource):
     """Id of the network."""
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        spec = checked(NetworkSpec, args, f"Network {name}", wiring=["environment"])
         place = args["environment"]
+        spec = checked(
+            NetworkSpec,
+            args,
+            f"Network {name}",
+            wiring=["environment"],
+            rules=lambda spec: selection.zone_findings(place["cloud"], place["region"], spec.zones),
+        )
         said = intent(spec, cloud=place["cloud"], region=place["region"])
         super().__init__("springtide:index:Network", name, said, opts)
         made = clouds.load(place["cloud"]).network(name, spec, place, self)

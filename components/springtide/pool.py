@@ -6,7 +6,7 @@ import pulumi
 
 from springtide import clouds, selection
 from springtide.cluster import ClusterRef
-from springtide.component import checked, intent, refused, tell
+from springtide.component import checked, intent, tell
 from springtide.spec import Finding, PoolSpec, dns_label, refuse, warn
 
 SYSTEM = "system"
@@ -68,12 +68,20 @@ class GpuPool(pulumi.ComponentResource):
     """Node labels that a pod must select to land here."""
 
     def __init__(self, name: str, args: GpuPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        spec = checked(PoolSpec, args, f"GpuPool {name}", wiring=["cluster"])
         cluster = args["cluster"]
         place = cluster["environment"]
+        spec = checked(
+            PoolSpec,
+            args,
+            f"GpuPool {name}",
+            wiring=["cluster"],
+            rules=lambda spec: [
+                *name_findings("/name", name),
+                *selection.choose(spec, place["cloud"], place["region"], cluster["zones"]).findings,
+                *clouds.pool_findings(place["cloud"], spec),
+            ],
+        )
         choice = selection.choose(spec, place["cloud"], place["region"], cluster["zones"])
-        found = [*name_findings("/name", name), *choice.findings, *clouds.pool_findings(place["cloud"], spec)]
-        refused(found, f"GpuPool {name}")
         said = intent(spec, cloud=place["cloud"], region=place["region"], zones=choice.zones)
         said["machineTypes"] = [machine.name for machine in choice.machine_types]
         super().__init__("springtide:index:GpuPool", name, said, opts)
@@ -105,6 +113,14 @@ def usable_memory_gib(memory_mib: int) -> int:
     kubelet, eviction threshold and daemons (EKS reserves 255 MiB + 11 MiB a pod).
     """
     return max(int(memory_mib / 1024 * 0.925) - 2, 1)
+
+
+def fits(path: str, wanted: int, pool: str, room: int, what: str) -> list[Finding]:
+    """What is wrong with a number of things that a pool must have room for, all at once."""
+    if wanted <= room:
+        return []
+    message = f"{wanted} {what} never fit on pool {pool}, which has room for {room}."
+    return [refuse("spec/fits", path, wanted, message, f"use at most {room}, or raise pools.{pool}.max_nodes")]
 
 
 def name_findings(path: str, name: str) -> list[Finding]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from springtide import catalog, clouds, selection, service, training
+from springtide import clouds, selection, service, training
 from springtide.parse import Spec, below, independent
-from springtide.pool import name_findings, reference
+from springtide.pool import fits, name_findings, reference
 from springtide.sections import EnvironmentFile, JobSection, ServiceSection
 from springtide.spec import (
     FEWEST_ZONES,
@@ -30,21 +30,13 @@ def findings(name: str, file: EnvironmentFile, mistakes: Sequence[Finding] = ())
         file: What its file says, or what is left of it without the mistakes.
         mistakes: What is known to be wrong already. Nothing is said about those values, nor concluded from them.
     """
-    cloud = _cloud(file.cloud)
+    cloud = clouds.cloud_findings(file.cloud)
     found = [*cloud, *_sections(file), *_names(name, file)]
     if not cloud:
         found += _on_its_cloud(name, file, mistakes)
     wrong = [*mistakes, *found]
     found += [*_jobs(file, wrong), *_services(file, wrong)]
     return independent(found, mistakes)
-
-
-def _cloud(name: str) -> list[Finding]:
-    known = clouds.available()
-    if name in known:
-        return []
-    fix = did_you_mean(name, known, "use a cloud of this version")
-    return [refuse("settings/cloud", "/cloud", name, f"unknown cloud {name!r}.", fix, allowed=known)]
 
 
 def _on_its_cloud(name: str, file: EnvironmentFile, mistakes: Sequence[Finding]) -> list[Finding]:
@@ -76,39 +68,22 @@ def zone_ids(file: EnvironmentFile) -> tuple[str, ...]:
     """The zone ids that an environment spans: those listed, or the first that clusters may use in the region."""
     if isinstance(file.zones, tuple):
         return file.zones
-    return _usable_zones(file)[: file.zones]
-
-
-def _usable_zones(file: EnvironmentFile) -> tuple[str, ...]:
-    return tuple(zone.id for zone in catalog.zones(file.cloud, file.region) if not zone.refused)
+    return selection.usable_zones(file.cloud, file.region)[: file.zones]
 
 
 def _place(file: EnvironmentFile) -> list[Finding]:
-    regions = catalog.regions(file.cloud)
-    if file.region in regions:
-        return _zones(file)
-    message = f"the catalog knows no region {file.region!r} of {file.cloud}."
-    fix = did_you_mean(file.region, regions, "use a region on offer")
-    return [refuse("catalog/region", "/region", file.region, message, fix, allowed=regions, source=Source.CATALOG)]
+    return selection.region_findings(file.cloud, file.region) or _zones(file)
 
 
 def _zones(file: EnvironmentFile) -> list[Finding]:
-    usable = _usable_zones(file)
-    if isinstance(file.zones, int):
-        if FEWEST_ZONES <= file.zones <= len(usable):
-            return []
-        message = f"{file.region} has {len(usable)} zones that clusters may use, and a cluster needs {FEWEST_ZONES}."
-        fix = f"use {FEWEST_ZONES} to {len(usable)}" if len(usable) >= FEWEST_ZONES else "use another region"
-        return [refuse("catalog/zones", "/zones", file.zones, message, fix, allowed=usable, source=Source.CATALOG)]
-    refused = {zone.id: zone.refused for zone in catalog.zones(file.cloud, file.region)}
-    return zone_list("/zones", file.zones) + [
-        refuse(
-            "catalog/zones", f"/zones/{i}", zone, refused.get(zone) or f"{file.region} has no zone id {zone!r}.",
-            "use zone ids, not names: an id means the same place in every account", allowed=usable, source=Source.CATALOG,
-        )
-        for i, zone in enumerate(file.zones)
-        if refused.get(zone, "unknown")
-    ]  # fmt: skip
+    if isinstance(file.zones, tuple):
+        return [*zone_list("/zones", file.zones), *selection.zone_findings(file.cloud, file.region, file.zones)]
+    usable = selection.usable_zones(file.cloud, file.region)
+    if FEWEST_ZONES <= file.zones <= len(usable):
+        return []
+    message = f"{file.region} has {len(usable)} zones that clusters may use, and a cluster needs {FEWEST_ZONES}."
+    fix = f"use {FEWEST_ZONES} to {len(usable)}" if len(usable) >= FEWEST_ZONES else "use another region"
+    return [refuse("catalog/zones", "/zones", file.zones, message, fix, allowed=usable, source=Source.CATALOG)]
 
 
 def _sections(file: EnvironmentFile) -> list[Finding]:
@@ -201,7 +176,7 @@ def _job(file: EnvironmentFile, name: str, job: JobSection, wrong: Sequence[Find
     ]
     if job.pool not in file.pools or _unclear(wrong, f"/pools/{job.pool}", "max_nodes"):
         return found
-    return [*found, *_fits("/nodes", job.nodes, job.pool, file.pools[job.pool].max_nodes, "nodes")]
+    return [*found, *fits("/nodes", job.nodes, job.pool, file.pools[job.pool].max_nodes, "nodes")]
 
 
 def _services(file: EnvironmentFile, wrong: Sequence[Finding]) -> list[Finding]:
@@ -223,17 +198,9 @@ def _service(file: EnvironmentFile, item: ServiceSection, wrong: Sequence[Findin
         return [*found, *service.findings(item, file.cloud, None)]
     if item.pool not in file.pools or _unclear(wrong, f"/pools/{item.pool}", "max_nodes", "gpus_per_node", "capacity"):
         return found
-    return [*found, *_on_pool(file, item, item.pool)]
-
-
-def _on_pool(file: EnvironmentFile, item: ServiceSection, name: str) -> list[Finding]:
-    pool = file.pools[name]
+    pool = file.pools[item.pool]
     choice = selection.choose(pool, file.cloud, file.region, zone_ids(file))
-    found = service.findings(item, file.cloud, reference(name, pool, choice, {}))
-    replicas_per_node = pool.gpus_per_node // max(service.gpus_of(item, on_pool=True), 1)
-    if replicas_per_node == 0:
-        return found
-    return [*found, *_fits("/replicas/max", item.replicas.max, name, pool.max_nodes * replicas_per_node, "replicas")]
+    return [*found, *service.findings(item, file.cloud, reference(item.pool, pool, choice, {}))]
 
 
 def _refers(path: str, name: str, known: Mapping[str, object], section: str) -> list[Finding]:
@@ -242,10 +209,3 @@ def _refers(path: str, name: str, known: Mapping[str, object], section: str) -> 
     message = f"there is no {name!r} under {section}."
     fix = did_you_mean(name, known, f"name one that is there, or add it to {section}")
     return [refuse("settings/reference", path, name, message, fix, allowed=known)]
-
-
-def _fits(path: str, wanted: int, pool: str, room: int, what: str) -> list[Finding]:
-    if wanted <= room:
-        return []
-    message = f"{wanted} {what} never fit on pool {pool}, which has room for {room}."
-    return [refuse("settings/fits", path, wanted, message, f"use at most {room}, or raise pools.{pool}.max_nodes")]

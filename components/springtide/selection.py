@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from springtide import catalog
 from springtide.catalog import MachineType
-from springtide.spec import Finding, PoolSpec, Source, refuse
+from springtide.spec import Finding, PoolSpec, Source, did_you_mean, refuse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +15,35 @@ class Choice:
     machine_types: tuple[MachineType, ...] = ()
     zones: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+
+def region_findings(cloud: str, region: str) -> list[Finding]:
+    """What is wrong with the name of a region."""
+    known = catalog.regions(cloud)
+    if region in known:
+        return []
+    message = f"the catalog knows no region {region!r} of {cloud}."
+    fix = did_you_mean(region, known, "use a region on offer")
+    return [refuse("catalog/region", "/region", region, message, fix, allowed=known, source=Source.CATALOG)]
+
+
+def usable_zones(cloud: str, region: str) -> tuple[str, ...]:
+    """The zone ids of a region that clusters may use, ascending."""
+    return tuple(zone.id for zone in catalog.zones(cloud, region) if not zone.refused)
+
+
+def zone_findings(cloud: str, region: str, zones: Sequence[str]) -> list[Finding]:
+    """Which zones of a list are none of the region's, or none that clusters may use."""
+    refused = {zone.id: zone.refused for zone in catalog.zones(cloud, region)}
+    usable, fix = usable_zones(cloud, region), "use zone ids, not names: an id means the same place in every account"
+    wrong = ((i, zone) for i, zone in enumerate(zones) if refused.get(zone, "unknown"))
+    return [
+        refuse(
+            "catalog/zones", f"/zones/{i}", zone, refused.get(zone) or f"{region} has no zone id {zone!r}.", fix,
+            allowed=usable, source=Source.CATALOG,
+        )
+        for i, zone in wrong
+    ]  # fmt: skip
 
 
 def choose(spec: PoolSpec, cloud: str, region: str, zones: Sequence[str]) -> Choice:

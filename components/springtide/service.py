@@ -8,11 +8,11 @@ import pulumi_kubernetes as kubernetes
 
 from springtide import grace
 from springtide.cluster import ClusterRef
-from springtide.component import checked, child_of, intent, refused, tell
+from springtide.component import checked, child_of, intent, tell
 from springtide.identity import GrantArgs, WorkloadIdentity
 from springtide.k8s.serving import Server, cpu_autoscaler, deployment, disruption_budget
 from springtide.k8s.serving import service as address
-from springtide.pool import SYSTEM, PoolRef
+from springtide.pool import SYSTEM, PoolRef, fits
 from springtide.spec import Finding, ServiceSpec, dns_label, refuse, warn
 from springtide.training import JobRef
 from springtide_workloads.contract import Device, ServingContract
@@ -82,10 +82,14 @@ class ModelService(pulumi.ComponentResource):
     def __init__(self, name: str, args: ModelServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         job, pool, cluster = args["model"]["job"], args.get("pool"), args["cluster"]
         plain = {**args, "model": {"job": job["name"]}}
-        spec = checked(ServiceSpec, plain, f"ModelService {name}", wiring=["cluster", "pool"])
+        spec = checked(
+            ServiceSpec,
+            plain,
+            f"ModelService {name}",
+            wiring=["cluster", "pool"],
+            rules=lambda spec: [*dns_label("/name", name), *findings(spec, cluster["environment"]["cloud"], pool)],
+        )
         spec = replace(spec, gpus=gpus_of(spec, on_pool=pool is not None))
-        found = [*dns_label("/name", name), *findings(spec, cluster["environment"]["cloud"], pool)]
-        refused(found, f"ModelService {name}")
         grace_seconds = spec.propagation_seconds + spec.drain_seconds + EXIT_MARGIN_SECONDS
         said = intent(spec, pool=None if pool is None else pool["name"], grace_seconds=grace_seconds)
         said |= {"minReplicas": spec.replicas.min, "maxReplicas": spec.replicas.max}
@@ -142,6 +146,9 @@ def findings(spec: ServiceSpec, cloud: str, pool: PoolRef | None) -> list[Findin
         where = "without a pool there is no GPU" if pool is None else f"a node of pool {pool['name']} has {most}"
         message = f"{gpus} GPUs a replica: {where}."
         found.append(refuse("spec/gpus", "/gpus", gpus, message, f"use at most {most}, or another pool"))
+    elif pool is not None:
+        room = pool["max_nodes"] * (most // max(gpus, 1))
+        found += fits("/replicas/max", spec.replicas.max, pool["name"], room, "replicas")
     if gpus > 0 and spec.scale_on.cpu_percent is not None:
         message = "CPU use says nothing about a server that computes on a GPU."
         fix = "remove cpu_percent: the service stays at replicas.min in this version"

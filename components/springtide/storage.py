@@ -5,8 +5,9 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from springtide import clouds
-from springtide.component import checked, intent, refused
+from springtide.component import checked, intent
 from springtide.environment import EnvironmentRef
+from springtide.parse import below
 from springtide.spec import StorageSpec, dns_label
 
 
@@ -43,11 +44,18 @@ class Storage(pulumi.ComponentResource):
     """Address under which workloads see it."""
 
     def __init__(self, name: str, args: StorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        spec = checked(StorageSpec, args, f"Storage {name}", wiring=["environment"])
         place = args["environment"]
         cloud = clouds.load(place["cloud"])
-        found = [*dns_label("/name", name), *cloud.bucket_findings(place["name"], name, place["account"])]
-        refused(found, f"Storage {name}")
+        spec = checked(
+            StorageSpec,
+            args,
+            f"Storage {name}",
+            wiring=["environment"],
+            rules=lambda _spec: [
+                *dns_label("/name", name),
+                *below("/name", cloud.bucket_findings(place["name"], name, place["account"])),
+            ],
+        )
         said = intent(spec, cloud=place["cloud"], region=place["region"])
         super().__init__("springtide:index:Storage", name, said, opts)
         made = cloud.bucket(name, spec, place, self)

@@ -8,10 +8,10 @@ import pulumi_kubernetes as kubernetes
 
 from springtide import grace
 from springtide.cluster import ClusterRef
-from springtide.component import checked, child_of, intent, refused, tell
+from springtide.component import checked, child_of, intent, tell
 from springtide.identity import GrantArgs, WorkloadIdentity
 from springtide.k8s.training import Run, headless_service, indexed_job, rendezvous_host
-from springtide.pool import PoolRef
+from springtide.pool import PoolRef, fits
 from springtide.spec import Finding, JobSpec, dns_label, refuse, warn
 from springtide.storage import StorageRef
 from springtide_workloads.contract import RECIPE, TrainingContract
@@ -65,9 +65,18 @@ class TrainingJob(pulumi.ComponentResource):
     """Where the run's checkpoints and its exported model lie."""
 
     def __init__(self, name: str, args: TrainingJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        spec = checked(JobSpec, args, f"TrainingJob {name}", wiring=["cluster", "pool", "checkpoints"])
         pool, cloud = args["pool"], args["cluster"]["environment"]["cloud"]
-        refused([*dns_label("/name", name), *findings(name, spec)], f"TrainingJob {name}")
+        spec = checked(
+            JobSpec,
+            args,
+            f"TrainingJob {name}",
+            wiring=["cluster", "pool", "checkpoints"],
+            rules=lambda spec: [
+                *dns_label("/name", name),
+                *findings(name, spec),
+                *fits("/nodes", spec.nodes, pool["name"], pool["max_nodes"], "nodes"),
+            ],
+        )
         allowed = grace.budget(cloud, pool["capacity"])
         said = intent(
             spec,

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from springtide.offline.planner import CRASHED, environments, plan_environment, project_root
+from springtide.offline.planner import CRASHED, attempt, environments, plan_environment, project_root
 
 from .sample_project import BROKEN, PROGRAM, REFUSING, write_project
 
@@ -42,12 +42,13 @@ def test_a_mistake_makes_a_plan_of_findings_alone(tmp_path: Path) -> None:
     assert "max is too large" in finding.message
 
 
-def test_a_crash_is_a_finding_with_its_traceback(tmp_path: Path) -> None:
-    plan = plan_environment(write_project(tmp_path, BROKEN, dev=1), "dev")
-    (finding,) = plan.findings
+def test_a_crash_is_a_finding_and_its_traceback_stays_out_of_the_plan(tmp_path: Path) -> None:
+    tried = attempt(write_project(tmp_path, BROKEN, dev=1), "dev")
+    (finding,) = tried.plan.findings
     assert (finding.rule, finding.stops) == (CRASHED, True)
     assert "the program is broken" in finding.message
-    assert "Traceback" in finding.value
+    assert "Traceback" in tried.traceback
+    assert str(tmp_path) not in str(tried.plan.to_json())
 
 
 def test_a_stopped_plan_still_says_what_its_file_says_of_its_place(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_a_child_inherits_what_the_engine_lets_it_inherit() -> None:
     ],
 )
 def test_an_alias_is_the_urn_that_it_stands_for(alias: alias_pb2.Alias, urn: str) -> None:
-    (thing,) = recorded(request("a", aliases=[alias])).resources
+    (thing,) = recorded(request("a", aliases=[alias, alias])).resources
     assert thing.options["aliases"] == [urn]
 
 

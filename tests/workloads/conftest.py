@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.workloads.processes import STEADY, Launcher, Process, free_port
 
 from springtide_workloads.contract import Device
-from tests.workloads.processes import TINY, Launcher, Process, free_port
 
 
 @pytest.fixture
@@ -19,11 +19,11 @@ def launch(tmp_path: Path) -> Iterator[Launcher]:
 
 @pytest.fixture(scope="session")
 def local_training(tmp_path_factory: pytest.TempPathFactory) -> tuple[Process, Path]:
-    """`local train` of the tiny recipe, ended, and the folder that its runs lie in: nothing disturbed it."""
+    """`local train` of the steady recipe, ended, and the folder that its runs lie in: nothing disturbed it."""
     place = tmp_path_factory.mktemp("undisturbed")
     launcher = Launcher(place)
     process = launcher.module(
-        "springtide_workloads.local", "train", "--recipe", TINY, "--run", "tiny", "--dir", str(place / "runs")
+        "springtide_workloads.local", "train", "--recipe", STEADY, "--run", "tiny", "--dir", str(place / "runs")
     )
     try:
         process.wait()

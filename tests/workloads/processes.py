@@ -16,7 +16,10 @@ from typing import Any
 from springtide_workloads.contract import Device, ServingContract, TrainingContract
 
 TINY = "gpt_tiny:steps=60,batch=4,context=32,width=32,layers=1,dropout=0.1,save_every=10,eval_every=40"
-"""Trains in a second; what takes time is the start of the processes. With dropout, so that random states count."""
+"""Trains in a second. With dropout, so that random states count."""
+
+STEADY = "gpt_tiny:steps=120,context=64,width=64,dropout=0.1,save_every=20,eval_every=80"
+"""Takes some seconds, so that a process can be met in the middle of it."""
 
 SECONDS = 150
 """How long anything here may take on a busy machine."""
@@ -95,7 +98,7 @@ def job(place: Path, **changes: Any) -> TrainingContract:
     """A training contract for this machine."""
     settings: dict[str, Any] = {
         "run": "tiny",
-        "recipe": TINY,
+        "recipe": STEADY,
         "artifacts_url": place.as_uri(),
         "device": Device.CPU,
         "nodes": 1,

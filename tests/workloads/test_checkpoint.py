@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.workloads.processes import TINY, job
 
 from springtide_workloads.contract import Event, Layout
 from springtide_workloads.errors import ConfigError, Interrupted, StorageError
@@ -21,7 +22,6 @@ from springtide_workloads.train.loop import train
 from springtide_workloads.train.ranks import Ranks
 from springtide_workloads.train.state import TrainState
 from springtide_workloads.train.stop import StopFlag
-from tests.workloads.processes import TINY, job
 
 RECIPE = resolve(TINY)
 
@@ -55,7 +55,7 @@ class Run:
         self.store = Store(self.place.as_uri())
 
     def train(self, stop_after: int = 10**9) -> None:
-        train(job(self.place), self.recipe, self.ranks, StopAfter(stop_after))
+        train(job(self.place, recipe=self.recipe.name), self.recipe, self.ranks, StopAfter(stop_after))
 
     def trained_until(self, asked: int) -> "Run":
         with pytest.raises(Interrupted):
@@ -225,7 +225,11 @@ def test_all_that_a_run_consists_of_comes_back(run: Run) -> None:
     drawn = torch.rand(3)
     assert (state.step, state.position) == (20, 80)
     assert {name.split("/")[0] for name in kept} == {"model", "optimizer"}
-    assert {name.rsplit("/", 1)[1] for name in kept if name.startswith("optimizer")} == {"step", "exp_avg", "exp_avg_sq"}
+    assert {name.rsplit("/", 1)[1] for name in kept if name.startswith("optimizer")} == {
+        "step",
+        "exp_avg",
+        "exp_avg_sq",
+    }
 
     again = run.state(seed=2)
     run.checkpoints().restore(again)
@@ -251,10 +255,8 @@ def test_a_save_that_cannot_write_is_a_storage_error(run: Run) -> None:
         run.checkpoints().save(state)
 
 
-def test_a_save_that_would_not_fit_the_notice_is_told(
-    run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    contract = job(run.place, save_deadline_seconds=0)
+def test_a_save_that_would_not_fit_the_notice_is_told(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    contract = job(run.place, recipe=TINY, save_deadline_seconds=0)
     with pytest.raises(Interrupted):
         train(contract, run.recipe, run.ranks, StopAfter(10))
     assert "later than the 0 s that a notice leaves" in capsys.readouterr().out

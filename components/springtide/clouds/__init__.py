@@ -20,6 +20,7 @@ from springtide.spec import (
     NetworkSpec,
     PoolSpec,
     StorageSpec,
+    did_you_mean,
     refuse,
 )
 
@@ -193,6 +194,15 @@ def load(name: str) -> Cloud:
         message = f"unknown cloud {name!r}: use one of {', '.join(available())}"
         raise LookupError(message)
     return cast("Cloud", import_module(f"{__name__}.{name}").CLOUD)
+
+
+def cloud_findings(name: str) -> list[Finding]:
+    """What is wrong with the name of a cloud."""
+    known = available()
+    if name in known:
+        return []
+    fix = did_you_mean(name, known, "use a cloud of this version")
+    return [refuse("settings/cloud", "/cloud", name, f"unknown cloud {name!r}.", fix, allowed=known)]
 
 
 def pool_findings(cloud: str, spec: PoolSpec) -> list[Finding]:

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -19,7 +19,7 @@ from springtide.offline.config import ConfigError
 from springtide.offline.cost import estimate
 from springtide.offline.diff import compare
 from springtide.offline.plan import Plan
-from springtide.offline.planner import CRASHED, environments, plan_environment, project_root
+from springtide.offline.planner import Attempt, attempt, environments, project_root
 from springtide.offline.report import Base, Report, printable, verdict
 
 QUIET_SECONDS = 2.0
@@ -65,13 +65,18 @@ def run(request: Request, folder: Path) -> int:
     except ConfigError as error:
         raise UsageError(str(error)) from error
     _writable(request.out)
-    plans, base = _plan_and_compare(root, names, request.base)
-    reports = [Report.of(plan, None if base is None else _joined(plan, base)) for plan in plans]
-    several = request.every or len(names) > 1
-    _write(_FORMS[request.form](reports, several, _Reader.of(request.out)), request.out)
-    _tell_crashes(plans)
+    attempts, base = _plan_and_compare(root, names, _base_of(request))
+    plans = [item.plan for item in attempts]
+    _write(_content(request, plans, base), request.out)
+    _say(
+        *(
+            f"{name}: the program failed\n{item.traceback}"
+            for name, item in zip(names, attempts, strict=True)
+            if item.traceback
+        )
+    )
     if request.out is not None:
-        _say(*(verdict(report) for report in reports))
+        _say(*map(verdict, plans))
     return int(any(finding.stops for plan in plans for finding in plan.findings))
 
 
@@ -99,14 +104,31 @@ def chosen(request: Request, known: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(request.environments))
 
 
-def _plan_and_compare(root: Path, names: Sequence[str], ref: str | None) -> tuple[list[Plan], BasePlans | None]:
+def _base_of(request: Request) -> str | None:
+    if request.base is not None and request.form == _DATA:
+        _say("a plan's JSON holds no comparison: --base is left aside")
+        return None
+    return request.base
+
+
+def _content(request: Request, plans: Sequence[Plan], base: BasePlans | None) -> str:
+    """The plans in the form asked for."""
+    if request.form == _DATA:
+        data = [plan.to_json() for plan in plans]
+        several = request.every or len(plans) > 1
+        return json.dumps(data if several else data[0], indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    reports = [Report.of(plan, None if base is None else _joined(plan, base)) for plan in plans]
+    return _RENDERINGS[request.form](reports, _Reader.of(request.out))
+
+
+def _plan_and_compare(root: Path, names: Sequence[str], ref: str | None) -> tuple[list[Attempt], BasePlans | None]:
     """The plans in the order of their names, and the base's, all at the same time.
 
     Raises:
         UsageError: the reference is no commit.
     """
     with _workers(len(names)) as workers, ThreadPoolExecutor(1) as beside:
-        tasks: dict[str, Future[Plan]] = {name: workers.submit(plan_environment, root, name) for name in names}
+        tasks: dict[str, Future[Attempt]] = {name: workers.submit(attempt, root, name) for name in names}
         compared = None if ref is None else beside.submit(plan_base, root, ref, names)
         _watch({**tasks, **({} if compared is None else {f"base {ref}": compared})})
         try:
@@ -167,32 +189,23 @@ class _Reader:
         return cls(width=width, color=terminal and not dumb)
 
 
-def _as_text(reports: Sequence[Report], _several: bool, reader: _Reader) -> str:
+def _as_text(reports: Sequence[Report], reader: _Reader) -> str:
     return "\n\n".join(text.render(report, width=reader.width, color=reader.color) for report in reports)
 
 
-def _as_json(reports: Sequence[Report], several: bool, _reader: _Reader) -> str:
-    plans = [report.plan.to_json() for report in reports]
-    return json.dumps(plans if several else plans[0], indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def _as_markdown(reports: Sequence[Report], _several: bool, _reader: _Reader) -> str:
+def _as_markdown(reports: Sequence[Report], _reader: _Reader) -> str:
     """The comments, within one comment's limit together."""
-    limit = markdown.BUDGET // len(reports)
+    limit = markdown.BUDGET // len(reports) - 1
     return "\n".join(markdown.render(report, limit=limit) for report in reports)
 
 
-def _as_html(reports: Sequence[Report], _several: bool, _reader: _Reader) -> str:
+def _as_html(reports: Sequence[Report], _reader: _Reader) -> str:
     return page.render(reports)
 
 
-_FORMS: dict[str, Callable[[Sequence[Report], bool, _Reader], str]] = {
-    "text": _as_text,
-    "json": _as_json,
-    "markdown": _as_markdown,
-    "html": _as_html,
-}
-FORMS = tuple(_FORMS)
+_RENDERINGS = {"text": _as_text, "markdown": _as_markdown, "html": _as_html}
+_DATA = "json"
+FORMS = (*_RENDERINGS, _DATA)
 
 
 def _writable(out: Path | None) -> None:
@@ -226,16 +239,6 @@ def _utf8(stream: TextIO) -> TextIO:
     if reconfigure is not None:
         reconfigure(encoding="utf-8")
     return stream
-
-
-def _tell_crashes(plans: Iterable[Plan]) -> None:
-    """Tracebacks of programs that failed, for whoever wrote them."""
-    _say(*(trace for plan in plans for trace in _tracebacks(plan)))
-
-
-def _tracebacks(plan: Plan) -> Iterator[str]:
-    crashes = (finding.value for finding in plan.findings if finding.rule == CRASHED and finding.value)
-    return (f"{plan.environment['name']}: the program's traceback\n{value}" for value in crashes)
 
 
 def _say(*lines: str) -> None:

@@ -112,7 +112,7 @@ def _summary(report: Report) -> Iterator[str]:
     place = " · ".join(str(known[key]) for key in ("cloud", "region", "account") if known.get(key))
     yield f"### Plan of {plain(known.get('name', '?'))}{f' ({plain(place)})' if place else ''}"
     yield ""
-    yield f"**{plain(verdict(report))}**"
+    yield f"**{plain(verdict(report.plan))}**"
     yield from _against(report)
     if report.plan.resources:
         yield from _figures(report)
@@ -160,8 +160,7 @@ def _by_detail(groups: Sequence[FindingGroup]) -> Iterator[str]:
     """The failures with everything that is known about them, then on one line each, then with their place alone."""
     for write in (_whole_finding, _short_finding, _bare_finding):
         parts = (
-            f"\n\n**{group.title} ({len(group.findings)})**\n\n" + "".join(map(write, group.findings))
-            for group in groups
+            f"\n**{group.title} ({len(group.findings)})**\n\n" + "".join(map(write, group.findings)) for group in groups
         )
         yield "".join(parts)
 
@@ -186,7 +185,7 @@ def _counted(groups: Iterable[FindingGroup]) -> str:
     lines = []
     for group in groups:
         rules = sorted({finding.rule for finding in group.findings})
-        lines.append(f"\n\n**{group.title} ({len(group.findings)})**, too many to list here:\n")
+        lines.append(f"\n**{group.title} ({len(group.findings)})**, too many to list here:\n")
         for rule in rules:
             found = [finding for finding in group.findings if finding.rule == rule]
             lines.append(f"- {len(found)} × {code(rule)}, the first at {_place(found[0])}")

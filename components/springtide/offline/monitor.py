@@ -217,7 +217,7 @@ def _options(urn: str, request: resource_pb2.RegisterResourceRequest, inherited:
         "replace_on_changes": list(request.replaceOnChanges),
         "delete_before_replace": request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
         "custom_timeouts": {name: text for name in _TIMEOUTS if (text := getattr(request.customTimeouts, name))},
-        "aliases": [_alias(Urn.parse(urn), request.parent, alias) for alias in request.aliases],
+        "aliases": list(dict.fromkeys(_alias(Urn.parse(urn), request.parent, alias) for alias in request.aliases)),
     }
 
 

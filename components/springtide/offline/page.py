@@ -89,7 +89,7 @@ def _header(plan: Plan) -> Markup:
 
 def _verdict(report: Report) -> Markup:
     stops = any(finding.stops for finding in report.plan.findings)
-    return element("p", verdict(report), class_="verdict stops" if stops else "verdict")
+    return element("p", verdict(report.plan), class_="verdict stops" if stops else "verdict")
 
 
 def _tiles(report: Report) -> Markup | None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from springtide.offline.views import EnvironmentView
 from springtide.spec import Finding, Outcome, Severity, Source
 
 CRASHED = "program/crashed"
-"""Rule of the finding that holds a program's own failure; its value is the traceback."""
+"""Rule of the finding that stands for a program's own failure."""
 _REFUSED = "program/refused"
 _PREFIX, _SUFFIX = "Pulumi.", ".yaml"
 _PLACE = ("cloud", "region", "account")
@@ -52,18 +53,33 @@ def plan_environment(root: Path, environment: str) -> Plan:
     Raises:
         ConfigError: Pulumi.yaml cannot be read.
     """
+    return attempt(root, environment).plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A plan, and what only those who wrote the program want to see."""
+
+    plan: Plan
+    traceback: str = ""
+    """Where the program failed, if it did; it names files of this machine and so is no part of the plan."""
+
+
+def attempt(root: Path, environment: str) -> Attempt:
+    """`plan_environment`, with the program's traceback where it crashed."""
     start = time.perf_counter()
     project = read_project(root)
     try:
-        recording = record(root, environment)
+        return Attempt(plan=_plan(root, project, record(root, environment)))
     except MistakeError as error:
-        findings = error.findings or (_stopped(_REFUSED, str(error), "change what the message names", None),)
-        return _without_resources(root, project, environment, findings, time.perf_counter() - start)
+        findings = error.findings or (_stopped(_REFUSED, str(error), "change what the message names"),)
+        traceback = ""
     except ProgramError as error:
         fix = "this is the program's fault, not the environment file's: see its traceback"
-        findings = (_stopped(CRASHED, str(error), fix, error.traceback or None),)
-        return _without_resources(root, project, environment, findings, time.perf_counter() - start)
-    return _plan(root, project, recording)
+        findings = (_stopped(CRASHED, str(error), fix),)
+        traceback = error.traceback
+    plan = _without_resources(root, project, environment, findings, time.perf_counter() - start)
+    return Attempt(plan=plan, traceback=traceback)
 
 
 def _plan(root: Path, project: Project, recording: Recording) -> Plan:
@@ -117,11 +133,10 @@ def _without_resources(
     )
 
 
-def _stopped(rule: str, message: str, fix: str, value: str | None) -> Finding:
+def _stopped(rule: str, message: str, fix: str) -> Finding:
     return Finding(
-        rule=rule, outcome=Outcome.FAIL, severity=Severity.ERROR, source=Source.SETTINGS,
-        message=message, fix=fix, value=value,
-    )  # fmt: skip
+        rule=rule, outcome=Outcome.FAIL, severity=Severity.ERROR, source=Source.SETTINGS, message=message, fix=fix
+    )
 
 
 def _said(project: Project, environment: str) -> dict[str, Any]:

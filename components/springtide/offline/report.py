@@ -221,9 +221,9 @@ def type_in(urn: str) -> str:
     return parts[2].rpartition("$")[2] if len(parts) > 2 else ""  # noqa: PLR2004  stack, project, types
 
 
-def verdict(report: Report) -> str:
+def verdict(plan: Plan) -> str:
     """The plan in one sentence."""
-    plan, groups = report.plan, {group.title: len(group.findings) for group in finding_groups(report.plan)}
+    groups = {group.title: len(group.findings) for group in finding_groups(plan)}
     name = printable(plan.environment.get("name", "?"))
     warned = count_of(groups.get(WARNINGS, 0), "warning")
     if stopping := groups.get(STOPS):

@@ -78,7 +78,7 @@ def _sections(report: Report) -> Iterator[RenderableType]:
     for group in finding_groups(report.plan):
         yield from _titled(f"{group.title} ({len(group.findings)})", _findings(group))
     yield Text()
-    yield Text(verdict(report), style="bold")
+    yield Text(verdict(report.plan), style="bold")
 
 
 def _titled(title: str, body: RenderableType | None) -> Iterator[RenderableType]:

@@ -10,7 +10,7 @@ from springtide import catalog
 from springtide.clouds import ClusterParts
 from springtide.clouds.aws.nodes import launch_template, node_release, template_reference
 from springtide.clouds.aws.roles import document, role
-from springtide.component import after, child_of, refused
+from springtide.component import after, child_of
 from springtide.environment import EnvironmentRef
 from springtide.network import NetworkRef
 from springtide.spec import ClusterSpec, Finding, Source, refuse
@@ -37,7 +37,6 @@ def cluster(
     name: str, spec: ClusterSpec, place: EnvironmentRef, network: NetworkRef, parent: pulumi.Resource
 ) -> ClusterParts:
     """An EKS cluster whose system nodes are ready for pods."""
-    refused(cluster_findings(spec), f"Cluster {name}")
     control_plane, encrypted_by = _control_plane(name, spec, place, network, parent)
     early = [_addon(addon, control_plane, parent) for addon in BEFORE_NODES]
     node_role, node_role_arn = role(f"{name}-node", "ec2.amazonaws.com", parent, policies=NODE_POLICIES)
