@@ -36,7 +36,11 @@ CANNOT_BE: list[tuple[str, str, Mapping[str, Any], list[str]]] = [
     ),
     ("GpuPool", "a_b", {"cluster": CLUSTER, "gpu": "A10", "max_nodes": 1, "disk_gib": 5}, ["diskGib", "name", "gpu"]),
     ("GpuPool", "system", {"cluster": CLUSTER, "gpu": "L4", "max_nodes": 1, "capacity": ["reserved"]}, ["name", "capacity"]),
-    ("GpuPool", "train", {"cluster": CLUSTER, "gpu": "L4", "max_node": 1, "min_nodes": True}, ["maxNodes", "maxNode", "minNodes"]),
+    (
+        "GpuPool", "train",
+        {"cluster": CLUSTER, "gpu": "L4", "max_node": 1, "min_nodes": True},
+        ["maxNodes", "maxNode", "minNodes"],
+    ),
     ("Storage", "s" * 60, {"environment": PLACE, "kind": "bucket", "expire_days": 0}, ["expireDays", "name"]),
     (
         "TrainingJob", "gpt",

@@ -65,4 +65,6 @@ def test_a_stopped_plan_still_says_what_its_file_says_of_its_place(tmp_path: Pat
 def test_an_environment_file_that_is_no_yaml_is_a_mistake(tmp_path: Path) -> None:
     root = write_project(tmp_path, dev=1)
     (root / "stacks" / "Pulumi.dev.yaml").write_text("config: [")
-    assert [finding.stops for finding in plan_environment(root, "dev").findings] == [True]
+    (finding,) = plan_environment(root, "dev").findings
+    assert finding.stops
+    assert finding.message.startswith("stacks/Pulumi.dev.yaml: ")

@@ -13,6 +13,7 @@ from springtide.offline.config import ConfigError, read_environment, read_projec
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text().filter(lambda key: key != "secure"), inner),
+    max_leaves=8,
 )
 
 

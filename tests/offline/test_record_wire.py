@@ -16,7 +16,7 @@ leaves = (
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text()
 )
-values = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+values = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
 objects = st.dictionaries(st.text(), values)
 
 

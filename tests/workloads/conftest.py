@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.workloads.processes import STEADY, Launcher, Process, free_port
+from tests.workloads.processes import STEADY, Launcher, Process
 
 from springtide_workloads.contract import Device
 
@@ -47,14 +47,13 @@ def alone() -> Iterator[Any]:
 
     from springtide_workloads.train.ranks import joined  # noqa: PLC0415
 
-    port = free_port()
-    store = dist.TCPStore("127.0.0.1", port, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
     names = {
         "RANK": "0",
         "LOCAL_RANK": "0",
         "WORLD_SIZE": "1",
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
+        "MASTER_PORT": str(store.port),
         "TORCHELASTIC_RESTART_COUNT": "0",
     }
     with pytest.MonkeyPatch.context() as patch:

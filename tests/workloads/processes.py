@@ -104,13 +104,14 @@ def job(place: Path, **changes: Any) -> TrainingContract:
         "nodes": 1,
         "procs_per_node": 2,
         "master_addr": "127.0.0.1",
-        "master_port": free_port(),
         "node_rank": 0,
         "notice_seconds": 120,
         "grace_seconds": 60,
         "shutdown_seconds": 50,
         "save_deadline_seconds": 40,
     }
+    if "master_port" not in changes:
+        settings["master_port"] = free_port()
     return TrainingContract(**settings | changes)
 
 

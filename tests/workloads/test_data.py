@@ -16,7 +16,8 @@ ALPHABET = np.arange(200, dtype=np.uint8)
 
 def shuffled(size: int, seed: int, epoch: int) -> list[int]:
     index = np.arange(size, dtype=np.uint64)
-    return permute(index, size, keys(seed, np.full(size, epoch, dtype=np.uint64))).tolist()
+    order: list[int] = permute(index, size, keys(seed, np.full(size, epoch, dtype=np.uint64))).tolist()
+    return order
 
 
 @given(st.integers(1, 3000), st.integers(0, 2**63), st.integers(0, 1000))

@@ -39,10 +39,9 @@ def test_expected_endings_are_told_without_a_traceback(capsys: pytest.CaptureFix
 
 
 def test_bugs_keep_their_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        raise ValueError("a bug")
-    except ValueError as error:
-        explain(error)
+    with pytest.raises(ValueError, match="a bug") as caught:
+        int("a bug")
+    explain(caught.value)
     assert "test_exits.py" in capsys.readouterr().err
 
 

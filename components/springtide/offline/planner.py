@@ -1,5 +1,6 @@
 """Plans one environment: records its program, validates what that registers, and asks the policies."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from springtide.offline.config import ConfigError, Project, read_environment, re
 from springtide.offline.cost import list_price
 from springtide.offline.plan import Plan, Resource
 from springtide.offline.record import MistakeError, ProgramError, Recording, record
-from springtide.offline.validate import validate
 from springtide.offline.views import EnvironmentView
 from springtide.spec import Finding, Outcome, Severity, Source
 
@@ -72,11 +72,12 @@ def attempt(root: Path, environment: str) -> Attempt:
     try:
         return Attempt(plan=_plan(root, project, record(root, environment)))
     except MistakeError as error:
-        findings = error.findings or (_stopped(_REFUSED, str(error), "change what the message names"),)
+        message = _without_root(str(error), root)
+        findings = error.findings or (_stopped(_REFUSED, message, "change what the message names"),)
         traceback = ""
     except ProgramError as error:
         fix = "this is the program's fault, not the environment file's: see its traceback"
-        findings = (_stopped(CRASHED, str(error), fix),)
+        findings = (_stopped(CRASHED, _without_root(str(error), root), fix),)
         traceback = error.traceback
     plan = _without_resources(root, project, environment, findings, time.perf_counter() - start)
     return Attempt(plan=plan, traceback=traceback)
@@ -85,7 +86,6 @@ def attempt(root: Path, environment: str) -> Attempt:
 def _plan(root: Path, project: Project, recording: Recording) -> Plan:
     start = time.perf_counter()
     resources = recording.resources
-    validation = validate(resources)
     asked = policies.evaluate([item.to_json() for item in resources], _facts(resources))
     place = EnvironmentView.among(resources)
     known = {key: getattr(place[0], key) for key in _PLACE} if place else {}
@@ -94,9 +94,12 @@ def _plan(root: Path, project: Project, recording: Recording) -> Plan:
         made_with=_made_with(),
         resources=resources,
         outputs=recording.outputs,
-        findings=tuple(_with_lines(root, project, recording, (*recording.warnings, *validation.findings, *asked))),
-        coverage=validation.coverage,
-        seconds={"run": round(recording.seconds, 3), "validate": round(time.perf_counter() - start, 3)},
+        findings=tuple(_with_lines(root, project, recording, (*recording.warnings, *recording.findings, *asked))),
+        coverage=recording.coverage,
+        seconds={
+            "run": round(recording.seconds["run"], 3),
+            "validate": round(recording.seconds["validate"] + time.perf_counter() - start, 3),
+        },
     )
 
 
@@ -137,6 +140,11 @@ def _stopped(rule: str, message: str, fix: str) -> Finding:
     return Finding(
         rule=rule, outcome=Outcome.FAIL, severity=Severity.ERROR, source=Source.SETTINGS, message=message, fix=fix
     )
+
+
+def _without_root(message: str, root: Path) -> str:
+    """A message whose paths are the project's, not this machine's."""
+    return message.replace(f"{root.resolve()}{os.sep}", "")
 
 
 def _said(project: Project, environment: str) -> dict[str, Any]:

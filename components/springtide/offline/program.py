@@ -12,6 +12,7 @@ import logging
 import os
 import runpy
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
@@ -28,6 +29,7 @@ from springtide.offline.config import secret_keys, texts
 from springtide.offline.monitor import Monitor
 from springtide.offline.placeholder import WORLDS, marker
 from springtide.offline.recording import Recorded, compared
+from springtide.offline.validate import validate
 from springtide.spec import Finding, finding_text
 
 ORGANIZATION = "organization"
@@ -185,6 +187,9 @@ def answer(request: Request) -> dict[str, Any]:
     try:
         recorded = run(request)
         warnings = _told()
+        start = time.perf_counter()
+        # Here and not in the parent, for here the providers' SDKs are already imported.
+        validation = validate(recorded.resources)
     except pulumi.RunError as error:
         return _mistake(error)
     except (Exception, SystemExit) as error:  # noqa: BLE001  the program is not ours: whatever it raises is its answer
@@ -194,6 +199,11 @@ def answer(request: Request) -> dict[str, Any]:
         "outputs": recorded.outputs,
         "component_outputs": recorded.component_outputs,
         "warnings": [finding.to_json() for finding in warnings],
+        "validation": {
+            "findings": [finding.to_json() for finding in validation.findings],
+            "coverage": validation.coverage,
+            "seconds": time.perf_counter() - start,
+        },
     }
 
 

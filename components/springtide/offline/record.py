@@ -67,8 +67,12 @@ class Recording:
     """What components registered as outputs, by URN."""
     warnings: tuple[Finding, ...]
     """What components warned of."""
-    seconds: float
-    """Time of the whole recording, the start of the child included."""
+    findings: tuple[Finding, ...]
+    """What the clouds' own models say of the resources; see `springtide.offline.validate`."""
+    coverage: dict[str, dict[str, int]]
+    """How much of the inputs they judged, by type."""
+    seconds: dict[str, float]
+    """`run`, the whole recording with the start of the child, and `validate`."""
 
 
 def record(  # noqa: PLR0913  all but two have a default
@@ -102,6 +106,7 @@ def record(  # noqa: PLR0913  all but two have a default
     except ConfigError as error:
         raise MistakeError(str(error)) from error
     answer = _child(_request(root, environment, project, project.defaults | given, limit_seconds), roots, limit_seconds)
+    validating = answer["validation"]["seconds"]
     return Recording(
         project=project.name,
         environment=environment,
@@ -110,7 +115,9 @@ def record(  # noqa: PLR0913  all but two have a default
         outputs=answer["outputs"],
         component_outputs=answer["component_outputs"],
         warnings=tuple(Finding.from_json(item) for item in answer["warnings"]),
-        seconds=time.perf_counter() - start,
+        findings=tuple(Finding.from_json(item) for item in answer["validation"]["findings"]),
+        coverage=answer["validation"]["coverage"],
+        seconds={"run": time.perf_counter() - start - validating, "validate": validating},
     )
 
 

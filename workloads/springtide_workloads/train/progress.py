@@ -13,7 +13,7 @@ class Progress:
     steps: int
     tokens_per_step: int
     speaks: bool
-    out: TextIO = sys.stdout
+    out: TextIO = field(default_factory=lambda: sys.stdout)
     _since: tuple[int, float] | None = field(default=None, init=False)
 
     def start(self, step: int) -> None:

@@ -24,7 +24,7 @@ class Ranges:
 def ranges(cidr: str, zones: tuple[str, ...]) -> dict[str, Ranges]:
     """Divide a network among its zones.
 
-    The first half is cut into eight private ranges (8,160 addresses each in a /16; every pod has one), the
+    The first half is cut into eight private ranges (4,096 addresses each in a /16; every pod has one), the
     ninth sixteenth into eight public ones. The places do not depend on the number of zones, so adding a zone moves nothing.
     """
     whole = IPv4Network(ip_network(cidr))
