@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from tests.workloads.processes import TINY, job
+from safetensors.torch import load_file as from_file
+from tests.workloads.processes import STEADY, TINY, job
 
 from springtide_workloads.contract import Event, Layout
 from springtide_workloads.errors import ConfigError, Interrupted, StorageError
@@ -238,6 +239,16 @@ def test_all_that_a_run_consists_of_comes_back(run: Run) -> None:
     run.checkpoints().restore(again)
     assert all(torch.equal(tensor, kept[name]) for name, tensor in again.tensors().items())
     assert torch.equal(torch.rand(3), drawn)
+
+
+def test_one_rank_goes_on_from_what_two_have_saved(finished: Path, tmp_path: Path, alone: Ranks) -> None:
+    shutil.copytree(finished, tmp_path / "run")
+    run = Run(tmp_path / "run", alone, resolve(STEADY))
+    state = run.state(seed=1)
+    assert run.checkpoints().restore(state)
+    assert (state.step, state.position, len(run.files(120))) == (120, 960, 2)
+    trained = from_file(tmp_path / "run" / Layout.EXPORT_WEIGHTS)
+    assert all(torch.equal(tensor, trained[name]) for name, tensor in state.model.state_dict().items())
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_is_never_saved(run: Run) -> None:

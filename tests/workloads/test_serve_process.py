@@ -15,7 +15,7 @@ import pytest
 from tests.workloads.processes import FIRST_PROCESS, Launcher, Process, free_port, has_namespaces, until
 
 from springtide_workloads.contract import Device, ExitCode, Layout, Metric, ServingContract
-from springtide_workloads.errors import StorageError
+from springtide_workloads.errors import ConfigError, StorageError
 from springtide_workloads.serve.model import Model
 from springtide_workloads.storage import Store
 
@@ -180,6 +180,21 @@ def test_weights_that_are_damaged_are_never_served(finished: Path, tmp_path: Pat
     weights.write_bytes(bytes([*start, last ^ 1]))
     with pytest.raises(StorageError, match="does not match the digest"):
         Model.load(Store(place.as_uri()), Device.CPU)
+
+
+def test_a_kind_of_model_that_this_server_does_not_know_is_a_setting_to_change(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "copy")
+    config = tmp_path / "copy" / Layout.EXPORT_CONFIG
+    config.write_text(config.read_text().replace('"kind": "gpt"', '"kind": "mamba"'))
+    with pytest.raises(ConfigError, match="of kind 'mamba' and this server knows gpt"):
+        Model.load(Store((tmp_path / "copy").as_uri()), Device.CPU)
+
+
+def test_an_export_of_another_format_is_told_and_not_guessed(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "copy")
+    (tmp_path / "copy" / Layout.EXPORT_CONFIG).write_text('{"something": "else"}')
+    with pytest.raises(StorageError, match=r"config.json cannot be read"):
+        Model.load(Store((tmp_path / "copy").as_uri()), Device.CPU)
 
 
 def test_serving_here_takes_another_port_when_its_own_is_taken_and_says_what_to_try(

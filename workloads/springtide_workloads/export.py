@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
 from springtide_workloads.contract import Layout
+from springtide_workloads.errors import StorageError
 from springtide_workloads.storage import Store
 
 FORMAT: Final = 1
@@ -39,6 +40,15 @@ class Export:
 
 
 def exported(store: Store) -> Export | None:
-    """The finished export; None while there is none."""
+    """The finished export; None while there is none.
+
+    Raises:
+        StorageError: when its configuration cannot be read, by this version at least.
+    """
     data = store.read(Layout.EXPORT_CONFIG)
-    return None if data is None else Export.from_bytes(data)
+    if data is None:
+        return None
+    try:
+        return Export.from_bytes(data)
+    except (TypeError, ValueError) as error:
+        raise StorageError(f"{store.url}/{Layout.EXPORT_CONFIG} cannot be read: {error}") from error

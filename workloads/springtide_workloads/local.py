@@ -31,7 +31,8 @@ from springtide_workloads.contract import (
     TrainingContract,
 )
 from springtide_workloads.errors import EXPECTED
-from springtide_workloads.export import Export
+from springtide_workloads.export import Export, exported
+from springtide_workloads.storage import Store
 from springtide_workloads.tell import tell
 
 LOOPBACK: Final = "127.0.0.1"
@@ -165,8 +166,7 @@ def _table(export: Export, folder: Path, took: str) -> str:
 
 
 def _export(folder: Path) -> Export | None:
-    path = folder / Layout.EXPORT_CONFIG
-    return Export.from_bytes(path.read_bytes()) if path.exists() else None
+    return exported(Store(folder.absolute().as_uri())) if (folder / Layout.EXPORT_CONFIG).exists() else None
 
 
 def _newest(folder: Path) -> Path | None:

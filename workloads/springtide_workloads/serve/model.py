@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from springtide_workloads.contract import Device, Layout
 from springtide_workloads.errors import ConfigError, StorageError
 from springtide_workloads.export import Export, exported
-from springtide_workloads.models import KINDS
+from springtide_workloads.models import KINDS, ModelConfig
 from springtide_workloads.storage import Store
 
 
@@ -57,8 +57,7 @@ class Model:
             raise StorageError(
                 f"{store.url}/{Layout.EXPORT_WEIGHTS} does not match the digest that its config.json has"
             )
-        shape = dict(about.recipe["model"])
-        config = KINDS[shape.pop("kind")](**shape)
+        config = _config(about)
         module = config.build()
         module.load_state_dict(from_bytes(weights))
         where = torch.device(device.value)
@@ -87,6 +86,14 @@ class Model:
             logits: Tensor = self.module(text[None, -self.context :])[0, -1]
             text = torch.cat((text, _choose(logits, temperature, chance)))
         return Continuation(data=bytes(text[len(read) :].tolist()), prompt_tokens=len(read))
+
+
+def _config(about: Export) -> ModelConfig:
+    shape = dict(about.recipe["model"])
+    kind = shape.pop("kind")
+    if kind not in KINDS:
+        raise ConfigError(f"the model is of kind {kind!r} and this server knows {', '.join(KINDS)}: use a newer image")
+    return KINDS[kind](**shape)
 
 
 def _choose(logits: Tensor, temperature: float, chance: torch.Generator) -> Tensor:

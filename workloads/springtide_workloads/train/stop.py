@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Final
 
 from springtide_workloads.contract import ExitCode
+from springtide_workloads.tell import tell
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 """What the elastic agent forwards to its processes."""
@@ -59,6 +60,7 @@ class EarlyExit:
     def _watch(self) -> None:
         while number := os.read(self._told, 1):
             if self.armed and number[0] in SIGNALS:
+                tell(f"told to stop before any process was started: exit {ExitCode.INTERRUPTED:d} (INTERRUPTED)")
                 os._exit(ExitCode.INTERRUPTED)
 
 

@@ -32,12 +32,14 @@ def gpu_pool(name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, par
         capacity_type=CAPACITY_TYPES[spec.capacity[0]],
         instance_types=[machine.name for machine in choice.machine_types[:MOST_INSTANCE_TYPES]],
         launch_template=template_reference(template),
+        # Nothing else scales the pool in this version. Were the desired size ignored, a raised minimum would be above it,
+        # which EKS refuses.
         scaling_config={"min_size": spec.min_nodes, "desired_size": spec.min_nodes, "max_size": spec.max_nodes},
         # Scarce machines are given back before others are asked for: a surge may never come.
         update_config={"max_unavailable": 1, "update_strategy": "MINIMAL"},
         labels=labels,
         taints=[{"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}],
         node_repair_config={"enabled": True},
-        opts=child_of(parent, ignore_changes=["scalingConfig.desiredSize"]),
+        opts=child_of(parent),
     )
     return PoolParts(selector=after({"springtide.dev/pool": name}, group))

@@ -1,0 +1,81 @@
+"""One example of each workload, and the check that an API server of our version would know every field."""
+
+from typing import Any
+
+import kubernetes_validate
+
+from springtide.k8s import Manifest
+from springtide.k8s.serving import Server
+from springtide.k8s.training import Run, rendezvous_host
+from springtide_workloads.contract import Device, ServingContract, TrainingContract
+
+KUBERNETES = "1.35"
+IMAGE = f"registry.example.com/team/springtide-workloads@sha256:{'a' * 64}"
+
+RUN = Run(
+    name="gpt-first",
+    job="gpt",
+    image=IMAGE,
+    contract=TrainingContract(
+        run="gpt-first",
+        recipe="gpt_tiny",
+        artifacts_url="s3://bucket/jobs/gpt/first",
+        nodes=3,
+        procs_per_node=4,
+        master_addr=rendezvous_host("gpt-first"),
+        notice_seconds=120,
+        grace_seconds=110,
+        shutdown_seconds=100,
+        save_deadline_seconds=90,
+    ),
+    namespace="springtide",
+    account="gpt-first",
+    selector={"springtide.dev/pool": "train"},
+    memory_gib=160,
+    scratch_gib=100,
+)
+SERVER = Server(
+    name="chat",
+    image=IMAGE,
+    contract=ServingContract(
+        model_url="s3://bucket/jobs/gpt/first", grace_seconds=75, propagation_seconds=10, drain_seconds=60
+    ),
+    gpus=1,
+    replicas=2,
+    spare_replica=True,
+    namespace="springtide",
+    account="chat",
+    selector={"springtide.dev/pool": "serve"},
+    memory_gib=12,
+    scratch_gib=50,
+)
+CPU_CONTRACT = ServingContract(
+    model_url="s3://bucket/jobs/gpt/first",
+    device=Device.CPU,
+    grace_seconds=75,
+    propagation_seconds=10,
+    drain_seconds=60,
+)
+
+
+def known_to_kubernetes(api_version: str, kind: str, manifest: Manifest) -> None:
+    """Pass if every field is one that Kubernetes has, of its type; unknown fields are mistakes."""
+    kubernetes_validate.validate({"apiVersion": api_version, "kind": kind, **manifest}, KUBERNETES, strict=True)
+
+
+def pod_of(manifest: Manifest) -> dict[str, Any]:
+    """The pod that a Job or a Deployment makes."""
+    pod: dict[str, Any] = manifest["spec"]["template"]["spec"]
+    return pod
+
+
+def container_of(manifest: Manifest) -> dict[str, Any]:
+    """The one container of that pod."""
+    [container] = pod_of(manifest)["containers"]
+    found: dict[str, Any] = container
+    return found
+
+
+def variables_of(manifest: Manifest) -> dict[str, Any]:
+    """The container's variables: text, or the reference that supplies it."""
+    return {item["name"]: item.get("value", item.get("valueFrom")) for item in container_of(manifest)["env"]}

@@ -1,0 +1,116 @@
+"""A training run as Kubernetes objects."""
+
+from dataclasses import replace
+
+import pytest
+
+from springtide.k8s.training import headless_service, indexed_job
+from springtide_workloads import contract
+from springtide_workloads.contract import ExitCode, TrainingContract
+
+from .manifests import RUN, container_of, known_to_kubernetes, pod_of, variables_of
+
+JOB = indexed_job(RUN)
+SERVICE = headless_service("gpt-first", "springtide")
+
+
+def test_kubernetes_knows_every_field() -> None:
+    known_to_kubernetes("batch/v1", "Job", JOB)
+    known_to_kubernetes("v1", "Service", SERVICE)
+
+
+def test_the_first_process_is_the_trainer_of_the_contract() -> None:
+    container = container_of(JOB)
+    assert container["command"] == ["python", "-m", "springtide_workloads.train"] == list(contract.TRAIN_COMMAND)
+    assert "args" not in container
+
+
+def test_one_pod_a_node_runs_at_the_same_time_and_its_index_is_its_rank() -> None:
+    spec = JOB["spec"]
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 3, 3)
+    assert variables_of(JOB)["PET_NODE_RANK"] == {
+        "fieldRef": {"fieldPath": "metadata.annotations['batch.kubernetes.io/job-completion-index']"}
+    }
+
+
+def test_the_container_reads_back_the_contract_that_the_component_wrote() -> None:
+    variables = variables_of(JOB) | {"PET_NODE_RANK": "2"}
+    assert TrainingContract.from_env(variables) == replace(RUN.contract, node_rank=2)
+
+
+def test_ranks_find_the_first_by_a_name_that_resolves_before_anyone_is_ready() -> None:
+    assert variables_of(JOB)["PET_MASTER_ADDR"] == "gpt-first-0.gpt-first"
+    assert pod_of(JOB)["subdomain"] == SERVICE["metadata"]["name"] == "gpt-first"
+    assert SERVICE["spec"]["clusterIP"] == "None"
+    assert SERVICE["spec"]["publishNotReadyAddresses"] is True
+    assert SERVICE["spec"]["selector"] == {"batch.kubernetes.io/job-name": JOB["metadata"]["name"]}
+    assert [port["port"] for port in SERVICE["spec"]["ports"]] == [contract.RENDEZVOUS_PORT]
+
+
+def test_gpus_are_whole_and_equal_in_requests_and_limits() -> None:
+    resources = container_of(JOB)["resources"]
+    assert resources["requests"]["nvidia.com/gpu"] == resources["limits"]["nvidia.com/gpu"] == "4"
+
+
+def test_memory_and_disk_are_limited_to_what_was_requested() -> None:
+    resources = container_of(JOB)["resources"]
+    assert resources["limits"]["memory"] == resources["requests"]["memory"] == "160Gi"
+    assert resources["limits"]["ephemeral-storage"] == resources["requests"]["ephemeral-storage"] == "100Gi"
+    assert "cpu" not in resources["limits"]
+
+
+def test_a_lost_node_costs_no_try_and_a_hopeless_ending_takes_no_other() -> None:
+    assert JOB["spec"]["podFailurePolicy"]["rules"] == [
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        {
+            "action": "FailJob",
+            "onExitCodes": {
+                "containerName": "trainer",
+                "operator": "In",
+                "values": [ExitCode.CONFIG.value, ExitCode.NO_PROGRESS.value],
+            },
+        },
+    ]
+    assert container_of(JOB)["name"] == "trainer"
+
+
+def test_what_may_help_is_tried_again_but_not_for_ever() -> None:
+    hopeless = JOB["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"]
+    assert not {ExitCode.BUG, ExitCode.STORAGE, ExitCode.INTERRUPTED} & set(hopeless)
+    assert 0 < JOB["spec"]["backoffLimit"] < 10
+
+
+def test_the_kubelet_restarts_nothing_and_a_pod_is_replaced_once_it_is_gone() -> None:
+    assert pod_of(JOB)["restartPolicy"] == "Never"
+    assert JOB["spec"]["podReplacementPolicy"] == "Failed"
+
+
+def test_pulumi_owns_the_run_it_neither_expires_nor_is_waited_for() -> None:
+    assert "ttlSecondsAfterFinished" not in JOB["spec"]
+    assert "activeDeadlineSeconds" not in JOB["spec"]
+    assert JOB["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
+
+
+def test_the_pod_outlives_the_agent_and_the_agent_the_save() -> None:
+    variables = variables_of(JOB)
+    grace = pod_of(JOB)["terminationGracePeriodSeconds"]
+    assert grace == int(variables["SPRINGTIDE_GRACE_SECONDS"])
+    assert grace > int(variables["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"]) > int(variables["SPRINGTIDE_SAVE_DEADLINE_SECONDS"])
+
+
+@pytest.mark.parametrize(("memory", "shared"), [(160, "80Gi"), (3, "1Gi"), (1, "1Gi")])
+def test_shared_memory_is_memory_and_at_most_half_of_it(memory: int, shared: str) -> None:
+    volumes = {
+        item["name"]: item["emptyDir"] for item in pod_of(indexed_job(replace(RUN, memory_gib=memory)))["volumes"]
+    }
+    assert volumes["shm"] == {"medium": "Memory", "sizeLimit": shared}
+
+
+def test_the_pod_goes_to_its_pool_and_tolerates_its_taint() -> None:
+    assert pod_of(JOB)["nodeSelector"] == {"springtide.dev/pool": "train"}
+    assert pod_of(JOB)["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+
+
+def test_variables_are_sorted_so_that_no_order_restarts_a_pod() -> None:
+    names = [item["name"] for item in container_of(JOB)["env"] if "value" in item]
+    assert names == sorted(names)
