@@ -34,7 +34,7 @@ check: $(MARKS)/dev ## Lint, types, import arrows
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
-bench: $(MARKS)/dev ## Measure the planner
+bench: $(MARKS)/base ## Measure the planner
 	@$(BIN)/python bench/plan.py
 
 format: $(MARKS)/dev ## Format the code
