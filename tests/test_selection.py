@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from springtide import catalog, selection
+from springtide.pool import usable_memory_gib
 from springtide.spec import PoolSpec, Source
 
 REGION = "us-east-1"
@@ -51,6 +52,22 @@ def test_a_choice_is_what_was_asked_for_where_it_is_offered_or_says_why_not(
     assert [zone for zone in zones if zone in choice.zones] == list(choice.zones)
 
 
+def test_a_machine_that_no_zone_of_the_network_offers_is_no_candidate() -> None:
+    everywhere = [
+        (machine, other, zone)
+        for accelerator in USABLE
+        for count in accelerator.counts
+        for machine in catalog.candidates("aws", accelerator.name, count, REGION)
+        for other in catalog.candidates("aws", accelerator.name, count, REGION)
+        for zone in catalog.offered(other, REGION)
+        if zone not in catalog.offered(machine, REGION)
+    ]
+    machine, other, zone = everywhere[0]
+    choice = selection.choose(replace(POOL, gpu=machine.gpu, gpus_per_node=machine.gpus), "aws", REGION, [zone])
+    assert other in choice.machine_types
+    assert machine not in choice.machine_types
+
+
 def test_machine_types_that_are_named_are_used_in_their_order() -> None:
     spec = replace(POOL, machine_types=("g5.4xlarge", "g5.xlarge"))
     assert [item.name for item in selection.choose(spec, "aws", REGION, ZONES).machine_types] == [
@@ -88,6 +105,11 @@ def test_an_accelerator_that_the_region_lacks_names_the_regions_that_have_it() -
     [found] = selection.choose(replace(POOL, gpu="H100", gpus_per_node=8), "aws", lacking, ()).findings
     assert (found.rule, found.path) == ("catalog/region", "/gpu")
     assert REGION in found.allowed
+
+
+@given(st.sampled_from(catalog.machine_types("aws")))
+def test_pods_never_get_all_of_a_machines_memory(machine: catalog.MachineType) -> None:
+    assert 1 <= usable_memory_gib(machine.memory_mib) <= max(machine.memory_gib * 0.925 - 2, 1)
 
 
 def test_zones_without_the_machine_are_refused_and_others_are_named() -> None:

@@ -1,6 +1,7 @@
 """The command `springtide`. Parsing is here; what a command needs is imported when it runs, so that help comes at once."""
 
 import argparse
+import errno
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 USAGE = 2
 """Exit status of a command that was not given what it needs."""
 _INTERRUPTED = 130
+_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 _TABLE_COLUMNS = 150
 """Width of the catalog's table where it goes to no terminal."""
 _FORMS = ("text", "markdown", "html", "json")
@@ -33,11 +35,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has enough; the interpreter's own flush at exit must not fail on it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has enough
+        _close_output()
         return 1
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        _close_output()
+        return _refuse(f"the output cannot be written: {error.strerror}")
     return status
+
+
+def _close_output() -> None:
+    """Let the interpreter's own flush at exit not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -133,7 +144,9 @@ def _refresh(given: argparse.Namespace) -> int:
 
 
 def _refuse(message: str) -> int:
-    sys.stderr.write(f"springtide: {message}\n")
+    # Names of files and references are untrusted: nothing in them may steer a terminal.
+    shown = "".join(sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in message)
+    sys.stderr.write(f"springtide: {shown}\n")
     return USAGE
 
 

@@ -64,7 +64,7 @@ class ModelServiceArgs(TypedDict):
     gpus: NotRequired[int]
     """Accelerators of each replica. Default: 1 on a pool, 0 without one."""
     expose: NotRequired[str]
-    """Who can reach it: `internal` (default), from inside the cluster."""
+    """Who can reach it from outside the cluster: `none` (default)."""
     image: NotRequired[str]
     """Image by digest. Default: the environment's; without one the service waits."""
     propagation_seconds: NotRequired[int]

@@ -16,7 +16,7 @@ STORAGE_KINDS = ("bucket",)
 DEFAULT_CIDR = "10.0.0.0/16"
 DEFAULT_NAT = "one"
 NAT_LAYOUTS = ("one", "per-zone")
-EXPOSURES = ("internal",)
+EXPOSURES = ("none",)
 FEWEST_ZONES = 2
 """A control plane spans two zones at least (EKS; elsewhere it is what survives the loss of one)."""
 MOST_ZONES = 8
@@ -195,7 +195,7 @@ def zone_list(path: str, zones: tuple[str, ...]) -> list[Finding]:
     """What is wrong with a list of zones, whatever their names."""
     if FEWEST_ZONES <= len(zones) <= MOST_ZONES:
         return _distinct(path, zones)
-    message = f"{len(zones)} zones: a cluster spans {FEWEST_ZONES} at least, a network {MOST_ZONES} at most."
+    message = f"a cluster spans {FEWEST_ZONES} zones at least, a network {MOST_ZONES} at most; listed are {len(zones)}."
     return [refuse("spec/zones", path, list(zones), message, f"name {FEWEST_ZONES} to {MOST_ZONES}")]
 
 
@@ -408,7 +408,7 @@ class ServiceSpec:
     replicas: ReplicasSpec = ReplicasSpec()
     scale_on: ScaleOnSpec = ScaleOnSpec()
     gpus: int | None = None
-    expose: str = "internal"
+    expose: str = "none"
     image: str | None = None
     propagation_seconds: int = 10
     drain_seconds: int = 60

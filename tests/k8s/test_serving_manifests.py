@@ -118,3 +118,8 @@ def test_replicas_spread_over_zones_without_refusing_to_run() -> None:
     [spread] = pod_of(DEPLOYMENT)["topologySpreadConstraints"]
     assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("topology.kubernetes.io/zone", "ScheduleAnyway")
     assert spread["matchLabelKeys"] == ["pod-template-hash"]
+
+
+def test_pulumi_waits_neither_for_servers_whose_model_is_still_in_training_nor_for_their_address() -> None:
+    for manifest in (DEPLOYMENT, service("chat", "springtide")):
+        assert manifest["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}

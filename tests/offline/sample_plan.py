@@ -112,7 +112,7 @@ class Sample:
         """A model server without an image."""
         intent = {
             "gpus": gpus, "model": {"job": "gpt"}, "minReplicas": replicas[0], "maxReplicas": replicas[1],
-            "expose": "internal", "scaleOn": {}, "propagationSeconds": 10, "drainSeconds": 60, "graceSeconds": 75,
+            "expose": "none", "scaleOn": {}, "propagationSeconds": 10, "drainSeconds": 60, "graceSeconds": 75,
         }  # fmt: skip
         where = {} if pool is None else {"pool": pool}
         self.add("springtide:index:ModelService", name, self.stack, intent | where, custom=False)

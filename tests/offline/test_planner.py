@@ -67,4 +67,4 @@ def test_an_environment_file_that_is_no_yaml_is_a_mistake(tmp_path: Path) -> Non
     (root / "stacks" / "Pulumi.dev.yaml").write_text("config: [")
     (finding,) = plan_environment(root, "dev").findings
     assert finding.stops
-    assert finding.message.startswith("stacks/Pulumi.dev.yaml: ")
+    assert finding.where == "stacks/Pulumi.dev.yaml:1"

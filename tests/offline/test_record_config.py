@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from springtide.offline.config import ConfigError, read_environment, read_project, secret_keys, texts
+from springtide.offline.config import read_environment, read_project, secret_keys, texts
+from springtide.offline.goyaml import ConfigError
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),

@@ -54,7 +54,7 @@ def alone() -> Iterator[Any]:
         "WORLD_SIZE": "1",
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(store.port),
-        "TORCHELASTIC_RESTART_COUNT": "0",
+        "TORCHELASTIC_RUN_ID": "tests/1",
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in names.items():

@@ -146,7 +146,8 @@ def published(place: Path, step: int) -> bool:
 
 
 def events(place: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (place / "events.jsonl").read_text().splitlines()]
+    path = place / "events.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def export_of(place: Path) -> dict[str, Any]:

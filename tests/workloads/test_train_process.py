@@ -78,6 +78,22 @@ def test_one_node_told_to_stop_stops_all_after_one_save(launch: Launcher, tmp_pa
     assert export_of(place)["sha256"] == export_of(finished)["sha256"]
 
 
+def test_nodes_that_are_lost_and_replaced_are_met_by_those_that_stayed(
+    launch: Launcher, tmp_path: Path, finished: Path
+) -> None:
+    place = tmp_path / "run"
+    contract = job(place, nodes=2, procs_per_node=1)
+    nodes = [launch.train(replace(contract, node_rank=rank)) for rank in range(2)]
+    for lost in (1, 0):
+        before = kinds(place).count("saved")
+        until(lambda: kinds(place).count("saved") > before, while_alive=nodes[lost])  # noqa: B023  used at once
+        nodes[lost].kill_all()
+        nodes[lost] = launch.train(replace(contract, node_rank=lost))
+    assert [node.wait() for node in nodes] == [ExitCode.DONE] * 2, nodes[0].text() + nodes[1].text()
+    assert kinds(place).count("restored") == 2
+    assert export_of(place)["sha256"] == export_of(finished)["sha256"]
+
+
 def test_a_finished_run_is_done_at_once_and_needs_no_other_node(launch: Launcher, finished: Path) -> None:
     code, text = launch.train(job(finished, nodes=8, procs_per_node=1, node_rank=3)).ends()
     assert code == ExitCode.DONE, text

@@ -38,10 +38,18 @@ def labels(name: str) -> dict[str, str]:
 
 
 def deployment(server: Server) -> Manifest:
-    """The servers. A replica that cannot start beside the old ones (GPUs are few) waits for one to leave."""
+    """The servers. A replica that cannot start beside the old ones (GPUs are few) waits for one to leave.
+
+    Pulumi does not wait for them: the model they load may be hours of training away.
+    """
     surge = {"maxSurge": 1, "maxUnavailable": 0} if server.spare_replica else {"maxSurge": 0, "maxUnavailable": 1}
     return {
-        "metadata": {"name": server.name, "namespace": server.namespace, "labels": labels(server.name)},
+        "metadata": {
+            "name": server.name,
+            "namespace": server.namespace,
+            "labels": labels(server.name),
+            "annotations": {"pulumi.com/skipAwait": "true"},
+        },
         "spec": {
             "replicas": server.replicas,
             "selector": {"matchLabels": labels(server.name)},
@@ -55,7 +63,12 @@ def deployment(server: Server) -> Manifest:
 def service(name: str, namespace: Any) -> Manifest:
     """One address inside the cluster for all ready replicas."""
     return {
-        "metadata": {"name": name, "namespace": namespace, "labels": labels(name)},
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": labels(name),
+            "annotations": {"pulumi.com/skipAwait": "true"},
+        },
         "spec": {
             "type": "ClusterIP",
             "selector": labels(name),

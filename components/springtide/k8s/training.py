@@ -39,7 +39,8 @@ def rendezvous_host(name: str) -> str:
 def headless_service(name: str, namespace: Any) -> Manifest:
     """A Service that gives each pod of a run a name, also before it is ready: the rendezvous is how it gets ready."""
     return {
-        "metadata": {"name": name, "namespace": namespace},
+        # Nobody waits for its pods: they are made after it.
+        "metadata": {"name": name, "namespace": namespace, "annotations": {"pulumi.com/skipAwait": "true"}},
         "spec": {
             "clusterIP": "None",
             "publishNotReadyAddresses": True,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from springtide.offline.config import ConfigError
+from springtide.offline.goyaml import ConfigError
 from springtide.offline.plan import Plan
 from springtide.offline.planner import environments
 

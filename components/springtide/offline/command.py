@@ -3,10 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass
 from difflib import get_close_matches
 from multiprocessing import get_context
@@ -15,15 +16,17 @@ from typing import Any, TextIO
 
 from springtide.offline import markdown, page, text
 from springtide.offline.base import BasePlans, BaseRefError, plan_base
-from springtide.offline.config import ConfigError
 from springtide.offline.cost import estimate
 from springtide.offline.diff import compare
+from springtide.offline.goyaml import ConfigError
 from springtide.offline.plan import Plan
 from springtide.offline.planner import Attempt, attempt, environments, project_root
 from springtide.offline.report import Base, Report, printable, verdict
 
 QUIET_SECONDS = 2.0
 """How long a plan may take before the command says what it is doing."""
+_WHATEVER_ELSE = "backslashreplace"
+"""How a file's name that is no UTF-8 is written: as JSON would."""
 _COLUMNS = 100
 """Width of text that goes to no terminal."""
 
@@ -140,19 +143,23 @@ def _plan_and_compare(root: Path, names: Sequence[str], ref: str | None) -> tupl
 def _workers(count: int) -> Executor:
     """One process per environment, as many at once as there are processors; a single one needs no second process."""
     most = min(count, os.cpu_count() or 1)
-    return ThreadPoolExecutor(1) if count == 1 else ProcessPoolExecutor(most, mp_context=get_context("spawn"))
+    if count == 1:
+        return ThreadPoolExecutor(1)
+    # An interrupt reaches every process of a terminal, and one of them is enough to speak of it.
+    return ProcessPoolExecutor(
+        most, mp_context=get_context("spawn"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_DFL)
+    )
 
 
 def _watch(tasks: Mapping[str, Future[Any]]) -> None:
     """Wait for everything; whatever takes long is named once when it has, and again when it is done."""
     start = time.perf_counter()
     pending = wait(tasks.values(), timeout=QUIET_SECONDS).not_done
-    slow = {name: task for name, task in tasks.items() if task in pending}
+    slow = {task: name for name, task in tasks.items() if task in pending}
     if slow:
-        _say(f"planning {', '.join(slow)} …")
-    for name, task in slow.items():
-        wait([task])
-        _say(f"{name}: {time.perf_counter() - start:.1f} s")
+        _say(f"planning {', '.join(slow.values())} …")
+    for task in as_completed(slow):
+        _say(f"{slow[task]}: {time.perf_counter() - start:.1f} s")
 
 
 def _joined(plan: Plan, base: BasePlans) -> Base:
@@ -228,7 +235,7 @@ def _write(content: str, out: Path | None) -> None:
         _utf8(sys.stdout).write(content)
         return
     try:
-        out.write_text(content, encoding="utf-8")
+        out.write_text(content, encoding="utf-8", errors=_WHATEVER_ELSE)
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror}") from error
 
@@ -237,7 +244,7 @@ def _utf8(stream: TextIO) -> TextIO:
     """The stream in UTF-8, whatever the machine's locale says: plans hold more than ASCII."""
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
-        reconfigure(encoding="utf-8")
+        reconfigure(encoding="utf-8", errors=_WHATEVER_ELSE)
     return stream
 
 

@@ -27,6 +27,7 @@ from springtide.offline.report import (
     headline_figures,
     legend,
     made,
+    message_of,
     place_of,
     printable,
     resource_label,
@@ -169,7 +170,7 @@ def _whole_finding(finding: Finding) -> str:
     value = "" if finding.value is None else f" Value {code(shown(finding.value))}."
     allowed = f" Allowed: {', '.join(code(shown(item)) for item in finding.allowed)}." if finding.allowed else ""
     fix = f"\n  Fix: {plain(finding.fix)}" if finding.fix else ""
-    return f"- {_place(finding)} {plain(finding.message)}{value}{allowed} ({code(finding.rule)}){fix}\n"
+    return f"- {_place(finding)} {plain(message_of(finding))}{value}{allowed} ({code(finding.rule)}){fix}\n"
 
 
 def _short_finding(finding: Finding) -> str:

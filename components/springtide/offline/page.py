@@ -25,6 +25,7 @@ from springtide.offline.report import (
     headline_figures,
     legend,
     made,
+    message_of,
     place_of,
     resource_label,
     shown,
@@ -248,7 +249,7 @@ def _finding(finding: Finding, *, stops: bool) -> Markup:
     return element(
         "div",
         element("p", element("code", place_of(finding) or "the whole environment")),
-        element("p", f"{finding.message} ", element("span", finding.rule, class_="dim")),
+        element("p", f"{message_of(finding)} ", element("span", finding.rule, class_="dim")),
         element("dl", *pairs),
         class_="finding stops" if stops else "finding",
     )

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,23 @@ from typing import Any
 import springtide_policies as policies
 from springtide import catalog
 from springtide.lines import located
-from springtide.offline.config import ConfigError, Project, read_environment, read_project
+from springtide.offline.config import Project, read_environment, read_project
 from springtide.offline.cost import list_price
+from springtide.offline.goyaml import ConfigError
 from springtide.offline.plan import Plan, Resource
-from springtide.offline.record import MistakeError, ProgramError, Recording, record
-from springtide.offline.views import EnvironmentView
+from springtide.offline.record import MistakeError, ProgramError, Recording, record, relative
+from springtide.offline.views import EnvironmentView, View
 from springtide.spec import Finding, Outcome, Severity, Source
 
 CRASHED = "program/crashed"
 """Rule of the finding that stands for a program's own failure."""
 _REFUSED = "program/refused"
+_ENCRYPTED = "«config#"
+"""How the placeholder for an encrypted value begins."""
 _PREFIX, _SUFFIX = "Pulumi.", ".yaml"
 _PLACE = ("cloud", "region", "account")
+_LONGEST_PLACE = 64
+"""Whatever is longer is no name of a cloud, a region or an account."""
 
 
 def project_root(start: Path) -> Path | None:
@@ -73,7 +78,7 @@ def attempt(root: Path, environment: str) -> Attempt:
         return Attempt(plan=_plan(root, project, record(root, environment)))
     except MistakeError as error:
         message = _without_root(str(error), root)
-        findings = error.findings or (_stopped(_REFUSED, message, "change what the message names"),)
+        findings = (*map(_readable, error.findings),) or (_stopped(_REFUSED, message, "change what the message names"),)
         traceback = ""
     except ProgramError as error:
         fix = "this is the program's fault, not the environment file's: see its traceback"
@@ -86,6 +91,7 @@ def attempt(root: Path, environment: str) -> Attempt:
 def _plan(root: Path, project: Project, recording: Recording) -> Plan:
     start = time.perf_counter()
     resources = recording.resources
+    _require_views(resources)
     asked = policies.evaluate([item.to_json() for item in resources], _facts(resources))
     place = EnvironmentView.among(resources)
     known = {key: getattr(place[0], key) for key in _PLACE} if place else {}
@@ -101,6 +107,19 @@ def _plan(root: Path, project: Project, recording: Recording) -> Plan:
             "validate": round(recording.seconds["validate"] + time.perf_counter() - start, 3),
         },
     )
+
+
+def _require_views(resources: Sequence[Resource]) -> None:
+    """Find out whether every component of Springtide's types is what its type says.
+
+    Raises:
+        ProgramError: one is not; the program registers it by itself, or with another version of Springtide.
+    """
+    try:
+        for view in View.__subclasses__():
+            view.among(resources)
+    except ValueError as error:
+        raise ProgramError(str(error)) from error
 
 
 def _facts(resources: Sequence[Resource]) -> policies.Facts:
@@ -120,7 +139,7 @@ def _facts(resources: Sequence[Resource]) -> policies.Facts:
 def _with_lines(root: Path, project: Project, recording: Recording, findings: Sequence[Finding]) -> list[Finding]:
     """Findings about the environment file with their lines."""
     text = recording.file.read_text(encoding="utf-8")
-    return located(findings, text, _relative(root, recording.file), project.name)
+    return located(findings, text, relative(root, recording.file), project.name)
 
 
 def _without_resources(
@@ -142,6 +161,14 @@ def _stopped(rule: str, message: str, fix: str) -> Finding:
     )
 
 
+def _readable(finding: Finding) -> Finding:
+    """A finding about a value of the file; what is said of one that is encrypted would be about its placeholder."""
+    if not str(finding.value).startswith(_ENCRYPTED):
+        return finding
+    fix = "write it in plain, unless it is a password or a token, which have no place here"
+    return replace(finding, value=None, message="this is encrypted, and a plan cannot decrypt it.", fix=fix)
+
+
 def _without_root(message: str, root: Path) -> str:
     """A message whose paths are the project's, not this machine's."""
     return message.replace(f"{root.resolve()}{os.sep}", "")
@@ -154,22 +181,17 @@ def _said(project: Project, environment: str) -> dict[str, Any]:
     except ConfigError:
         return {}
     plain = {key.removeprefix(f"{project.name}:"): value for key, value in config.items()}
-    return {key: plain[key] for key in _PLACE if isinstance(plain.get(key), str)}
+    said = {key: plain[key] for key in _PLACE if isinstance(plain.get(key), str)}
+    return {key: value for key, value in said.items() if len(value) <= _LONGEST_PLACE}
 
 
 def _environment(root: Path, project: Project, environment: str, place: Mapping[str, Any]) -> dict[str, Any]:
-    file = _relative(root, _file(project, environment))
+    file = relative(root, _file(project, environment))
     return {"name": environment, "project": project.name, "file": file, **place}
 
 
 def _file(project: Project, environment: str) -> Path:
     return project.environments / f"{_PREFIX}{environment}{_SUFFIX}"
-
-
-def _relative(root: Path, file: Path) -> str:
-    """The file as people name it; environment files outside the project by their name alone."""
-    whole, above = file.resolve(), root.resolve()
-    return whole.relative_to(above).as_posix() if whole.is_relative_to(above) else file.name
 
 
 def _made_with() -> dict[str, str]:

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import runpy
+import signal
 import sys
 import time
 import traceback
@@ -192,7 +193,7 @@ def answer(request: Request) -> dict[str, Any]:
         validation = validate(recorded.resources)
     except pulumi.RunError as error:
         return _mistake(error)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  the program is not ours: whatever it raises is its answer
+    except BaseException as error:  # noqa: BLE001  the program is not ours: whatever it raises is its answer
         return _crash(error)
     return {
         "resources": [resource.to_json() for resource in recorded.resources],
@@ -209,11 +210,12 @@ def answer(request: Request) -> dict[str, Any]:
 
 def main() -> None:
     """Serve one request."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent says what there is to say of an interrupt
     gc.set_threshold(*_RARELY)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # futures of a failed program are nobody's concern
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        json.dump(answer(Request.from_json(json.load(sys.stdin))), answers, sort_keys=True, ensure_ascii=False)
+        json.dump(answer(Request.from_json(json.load(sys.stdin))), answers, sort_keys=True)
 
 
 if __name__ == "__main__":

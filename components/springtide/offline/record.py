@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from springtide.offline.config import ConfigError, Project, read_environment, read_project
+from springtide.offline.config import Project, read_environment, read_project
+from springtide.offline.goyaml import ConfigError
 from springtide.offline.plan import Resource
-from springtide.spec import Finding
+from springtide.spec import Finding, Source, refuse
 
 LIMIT_SECONDS = 60.0
 """Time for one run of a program; a plan runs it twice."""
@@ -102,9 +103,10 @@ def record(  # noqa: PLR0913  all but two have a default
     try:
         project = read_project(root.resolve())
         place = file or project.environments / f"Pulumi.{environment}.yaml"
-        given = read_environment(place) if config is None else dict(config)
+        given = read_environment(place, project.name) if config is None else dict(config)
+        _present(root, project.program)
     except ConfigError as error:
-        raise MistakeError(str(error)) from error
+        raise MistakeError(str(error), [_unreadable(root, error)]) from error
     answer = _child(_request(root, environment, project, project.defaults | given, limit_seconds), roots, limit_seconds)
     validating = answer["validation"]["seconds"]
     return Recording(
@@ -119,6 +121,32 @@ def record(  # noqa: PLR0913  all but two have a default
         coverage=answer["validation"]["coverage"],
         seconds={"run": time.perf_counter() - start - validating, "validate": validating},
     )
+
+
+def relative(root: Path, file: Path) -> str:
+    """The file as people name it; one outside the project by its name alone."""
+    whole, above = file.resolve(), root.resolve()
+    return whole.relative_to(above).as_posix() if whole.is_relative_to(above) else file.name
+
+
+def _present(root: Path, program: Path) -> None:
+    """Find out whether there is a program.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if not (program.is_file() or (program / "__main__.py").is_file()):
+        what = f"there is no program in {relative(root, program)}: it would be __main__.py"
+        raise ConfigError(
+            root / "Pulumi.yaml", None, what, "name the program's folder after `main:`, or write one there"
+        )
+
+
+def _unreadable(root: Path, error: ConfigError) -> Finding:
+    """A file that cannot be read, as a finding about it."""
+    place = relative(root, error.file)
+    found = refuse("settings/file", "", None, f"{error.what}.", error.fix, source=Source.SETTINGS)
+    return replace(found, where=place if error.line is None else f"{place}:{error.line}")
 
 
 def _request(
@@ -150,7 +178,7 @@ def _child(request: Mapping[str, Any], roots: Sequence[Path], limit_seconds: flo
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise ProgramError(f"the program did not end within {limit:g} s") from None
-    if done.returncode != 0:
+    if done.returncode != 0 or not done.stdout:
         raise ProgramError(f"the program ended its own process with exit status {done.returncode}")
     answer: dict[str, Any] = json.loads(done.stdout)
     if "mistake" in answer:

@@ -35,7 +35,9 @@ STOPS, WARNINGS, UNSURE = "Stops the plan", "Warnings", "Cannot tell"
 """Titles of the groups of findings."""
 LONGEST_VALUE = 120
 """Characters of a value that are shown before the rest is cut."""
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+LONGEST_MESSAGE = 4_000
+"""Characters of a message; it may repeat a value, and a comment has room for some 60,000 in all."""
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,12 @@ class FindingGroup:
 def printable(text: object) -> str:
     """Text without control, invisible and direction-changing characters: names in a plan are untrusted."""
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", str(text))
+
+
+def message_of(finding: Finding) -> str:
+    """A finding's message as a reader sees it; one that repeats a book is cut."""
+    text = printable(finding.message)
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[: LONGEST_MESSAGE - 1]}…"
 
 
 def usd(amount: Amount, digits: int = 2) -> str:

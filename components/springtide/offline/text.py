@@ -28,6 +28,7 @@ from springtide.offline.report import (
     finding_groups,
     legend,
     made,
+    message_of,
     place_of,
     printable,
     resource_label,
@@ -52,7 +53,7 @@ def render(report: Report, *, width: int = 100, color: bool = False) -> str:
 
     Args:
         report: The plan with its cost and, where one was asked for, its comparison.
-        width: Columns to use; tables fold their cells to it.
+        width: Columns to use. Tables fold their cells to it, as far as that loses no figure.
         color: Whether the reader's terminal understands colour.
     """
     console = Console(
@@ -60,9 +61,15 @@ def render(report: Report, *, width: int = 100, color: bool = False) -> str:
         color_system="standard" if color else None, highlight=False, markup=False, emoji=False,
     )  # fmt: skip
     for section in _sections(report):
-        console.print(section)
+        console.print(section, width=max(width, _least(section, console)), crop=False)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO given above
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def _least(section: RenderableType, console: Console) -> int:
+    """Columns that a table needs lest words and figures be cut."""
+    table = isinstance(section, Padding) and isinstance(section.renderable, Table)
+    return console.measure(section).minimum if table else 0
 
 
 def _sections(report: Report) -> Iterator[RenderableType]:
@@ -238,7 +245,7 @@ def _findings(group: FindingGroup) -> Group:
 
 def _finding(finding: Finding, *, stops: bool) -> Iterator[RenderableType]:
     yield Text(place_of(finding) or "the whole environment", style="bold red" if stops else "bold yellow")
-    yield Padding(Text(f"{printable(finding.message)}  [{printable(finding.rule)}]"), (0, 0, 0, 2))
+    yield Padding(Text(f"{message_of(finding)}  [{printable(finding.rule)}]"), (0, 0, 0, 2))
     facts = (
         ("value", shown(finding.value) if finding.value is not None else ""),
         ("allowed", ", ".join(map(shown, finding.allowed))),

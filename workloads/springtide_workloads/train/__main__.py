@@ -6,18 +6,18 @@ import sys
 from springtide_workloads.contract import ExitCode, TrainingContract
 from springtide_workloads.errors import EXPECTED
 from springtide_workloads.tell import tell
-from springtide_workloads.train.stop import EarlyExit
+from springtide_workloads.train.stop import leave_when_told
 
 
 def main() -> ExitCode:
     """Trains as the environment says, and tells how it ended."""
-    early = EarlyExit()
+    leave_when_told()
     try:
         job = TrainingContract.from_env(os.environ)
         # torch takes seconds to import: wrong settings are told and signals heard before that
         from springtide_workloads.train.agent import run  # noqa: PLC0415
 
-        code = run(job, early)
+        code = run(job)
     except EXPECTED as error:
         tell(str(error))
         code = error.code

@@ -15,12 +15,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
-import torch.distributed as dist
 from torch.distributed.elastic.agent.server.api import RunResult, WorkerGroup, WorkerSpec, WorkerState
 from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
-from torch.distributed.elastic.rendezvous import RendezvousParameters
-from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
 
 from springtide_workloads.contract import NO_PROGRESS_RESTARTS, Device, Event, ExitCode, TrainingContract
 from springtide_workloads.errors import ConfigError, NoProgress
@@ -31,20 +28,18 @@ from springtide_workloads.tell import tell
 from springtide_workloads.train.checkpoint import newest_published, same_recipe
 from springtide_workloads.train.events import EventLog
 from springtide_workloads.train.exits import Codes, most_severe, restartable
-from springtide_workloads.train.stop import EarlyExit
-
-RENDEZVOUS_SECONDS: Final = 900
-"""How long a node waits for the others; the elastic agent's own default."""
+from springtide_workloads.train.rendezvous import Meeting
 
 _WORKER: Final = ("-u", "-m", "springtide_workloads.train.worker")
 _UNLIMITED: Final = 1_000_000
 
 
-def run(job: TrainingContract, early: EarlyExit) -> ExitCode:
+def run(job: TrainingContract) -> ExitCode:
     """Trains on this node until the run is finished, told to stop, or failed for good.
 
     Raises:
         ConfigError, StorageError, NoProgress: what no process could have got over.
+        Interrupted: when the other nodes did not come.
     """
     recipe = resolve(job.recipe)
     _fits(job, recipe)
@@ -54,13 +49,11 @@ def run(job: TrainingContract, early: EarlyExit) -> ExitCode:
         tell(f"run {job.run!r} is finished: step {done.step}, held-out loss {done.held_out_loss:.3f}")
         return ExitCode.DONE
     events = EventLog(store=store, run=job.run)
-    agent = Agent(job, early, Patience(newest=lambda: newest_published(store)), events)
+    agent = Agent(job, Patience(newest=lambda: newest_published(store)), events)
     try:
         result = agent.run()
     except SignalException:
         return most_severe(agent.codes().values(), told_to_stop=True)
-    except dist.DistError as error:
-        raise NoProgress(f"the {job.nodes} nodes did not find each other at {_endpoint(job)}: {error}") from error
     codes = _codes(result)
     given_up = restartable(codes)
     code = ExitCode.NO_PROGRESS if given_up else most_severe(codes.values(), told_to_stop=False)
@@ -92,12 +85,11 @@ class Patience:
 
 
 class Agent(LocalElasticAgent):
-    """Torch's agent for one node: static rendezvous, so that a node keeps its rank whatever happens."""
+    """Torch's agent for one node."""
 
-    def __init__(self, job: TrainingContract, early: EarlyExit, patience: Patience, events: EventLog) -> None:
+    def __init__(self, job: TrainingContract, patience: Patience, events: EventLog) -> None:
         logs = DefaultLogsSpecs(log_dir="/dev/null")
         super().__init__(_spec(job), logs, shutdown_timeout=job.shutdown_seconds)
-        self._early = early
         self._patience = patience
         self._events = events
 
@@ -106,15 +98,6 @@ class Agent(LocalElasticAgent):
         handlers = getattr(self._pcontext, "subprocess_handlers", {})
         found = {rank: handler.proc.poll() for rank, handler in handlers.items()}
         return {rank: code for rank, code in found.items() if code is not None}
-
-    def _rendezvous(self, worker_group: WorkerGroup) -> None:
-        self._early.armed = True
-        super()._rendezvous(worker_group)
-
-    def _start_workers(self, worker_group: WorkerGroup) -> dict[int, int]:
-        self._early.armed = False
-        started: dict[int, int] = super()._start_workers(worker_group)
-        return started
 
     def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
         """Watches the processes; a failure that a restart cannot mend takes away all restarts that are left."""
@@ -131,30 +114,17 @@ class Agent(LocalElasticAgent):
 
 
 def _spec(job: TrainingContract) -> WorkerSpec:
-    rendezvous = RendezvousParameters(
-        backend="static",
-        endpoint=_endpoint(job),
-        run_id=job.run,
-        min_nodes=job.nodes,
-        max_nodes=job.nodes,
-        rank=job.node_rank,
-        timeout=RENDEZVOUS_SECONDS,
-    )
     return WorkerSpec(
         role="trainer",
         local_world_size=job.procs_per_node,
         entrypoint=sys.executable,
         args=_WORKER,
-        rdzv_handler=get_rendezvous_handler(rendezvous),
+        rdzv_handler=Meeting(job=job, rank=0 if job.node_rank is None else job.node_rank),
         max_restarts=_UNLIMITED,
         monitor_interval=0.1,
         master_addr=job.master_addr,
         master_port=job.master_port,
     )
-
-
-def _endpoint(job: TrainingContract) -> str:
-    return f"{job.master_addr}:{job.master_port}"
 
 
 def _codes(result: RunResult) -> Codes:

@@ -99,17 +99,11 @@ def joined(device: Device) -> Iterator[Ranks]:
 
 
 def _meeting_place() -> Any:
-    """The agent's store, under a prefix for this attempt.
-
-    With a static rendezvous the store outlives a restart of the processes, and torch (2.15) gives them no prefix of
-    their own: they would find the addresses of those that died.
-    """
+    """The agent's store, seen through this generation's keys."""
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     # torch documents both classes and does not list them as exported
     store = dist.TCPStore(address, port, is_master=False, timeout=TIMEOUT)  # type: ignore[attr-defined]
-    return dist.PrefixStore(  # type: ignore[attr-defined]
-        f"attempt-{os.environ['TORCHELASTIC_RESTART_COUNT']}", store
-    )
+    return dist.PrefixStore(os.environ["TORCHELASTIC_RUN_ID"], store)  # type: ignore[attr-defined]
 
 
 def _outcome(work: Callable[[], Any]) -> Any:

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from threading import Thread
 from types import FrameType
 from typing import Final
 
@@ -40,29 +39,16 @@ class StopFlag:
         self._signalled = True
 
 
-class EarlyExit:
-    """While armed, a signal ends this process at once as `INTERRUPTED`: nothing runs yet that could lose work.
+def leave_when_told() -> None:
+    """Until processes run there is nothing to save: from now on a signal ends this one as `INTERRUPTED`.
 
-    A thread of its own watches, since Python runs signal handlers in the main thread only, and that one may sit in a
-    rendezvous, which is a single call into C++, until the last node has come. Without a handler the kernel would not
-    deliver SIGTERM to a container's first process at all.
+    The elastic agent puts its own handlers in place once it has processes. Without any, the kernel would not deliver
+    SIGTERM to a container's first process at all.
     """
-
-    def __init__(self) -> None:
-        self.armed = True
-        for number in SIGNALS:
-            signal.signal(number, _exit)
-        self._told, wake = os.pipe()
-        os.set_blocking(wake, False)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        Thread(target=self._watch, name="early-exit", daemon=True).start()
-
-    def _watch(self) -> None:
-        while number := os.read(self._told, 1):
-            if self.armed and number[0] in SIGNALS:
-                tell(f"told to stop before any process was started: exit {ExitCode.INTERRUPTED:d} (INTERRUPTED)")
-                os._exit(ExitCode.INTERRUPTED)
+    for number in SIGNALS:
+        signal.signal(number, _leave)
 
 
-def _exit(_number: int, _frame: FrameType | None) -> None:
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    tell(f"told to stop before any process was started: exit {ExitCode.INTERRUPTED:d} (INTERRUPTED)")
     sys.exit(ExitCode.INTERRUPTED)
