@@ -63,6 +63,10 @@ def test_a_lost_node_costs_no_try_and_a_hopeless_ending_takes_no_other() -> None
     assert JOB["spec"]["podFailurePolicy"]["rules"] == [
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
         {
+            "action": "Ignore",
+            "onExitCodes": {"containerName": "trainer", "operator": "In", "values": [ExitCode.INTERRUPTED.value]},
+        },
+        {
             "action": "FailJob",
             "onExitCodes": {
                 "containerName": "trainer",
@@ -75,7 +79,7 @@ def test_a_lost_node_costs_no_try_and_a_hopeless_ending_takes_no_other() -> None
 
 
 def test_what_may_help_is_tried_again_but_not_for_ever() -> None:
-    hopeless = JOB["spec"]["podFailurePolicy"]["rules"][1]["onExitCodes"]["values"]
+    hopeless = JOB["spec"]["podFailurePolicy"]["rules"][2]["onExitCodes"]["values"]
     assert not {ExitCode.BUG, ExitCode.STORAGE, ExitCode.INTERRUPTED} & set(hopeless)
     assert 0 < JOB["spec"]["backoffLimit"] < 10
 

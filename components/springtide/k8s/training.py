@@ -77,19 +77,20 @@ def indexed_job(run: Run) -> Manifest:
 
 
 def _failure_policy() -> Manifest:
+    """Pods that were told to stop, or whose peers were, are replaced and cost no try; hopeless ones end the run."""
+    lost = {"onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     return {
         "rules": [
-            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-            {
-                "action": "FailJob",
-                "onExitCodes": {
-                    "containerName": "trainer",
-                    "operator": "In",
-                    "values": sorted(int(code) for code in HOPELESS),
-                },
-            },
+            {"action": "Ignore", **lost},
+            {"action": "Ignore", **_ended_with(ExitCode.INTERRUPTED)},
+            {"action": "FailJob", **_ended_with(*HOPELESS)},
         ]
     }
+
+
+def _ended_with(*codes: ExitCode) -> Manifest:
+    values = sorted(int(code) for code in codes)
+    return {"onExitCodes": {"containerName": "trainer", "operator": "In", "values": values}}
 
 
 def _pod(run: Run) -> Manifest:

@@ -42,6 +42,10 @@ from springtide.spec import Finding
 
 MOST_CHANGED_PROPERTIES = 8
 """Changed properties listed for one resource; the rest are counted."""
+_BOUNDLESS = 10_000
+"""More columns than anything needs; each section says how many it takes."""
+_NARROWEST = 9
+"""Columns of a window's width that words of a table keep."""
 _SIGNS = {
     Action.REPLACE: ("±", "bold red"), Action.UPDATE_OR_REPLACE: ("?", "red"), Action.DELETE: ("-", "red"),
     Action.UPDATE: ("~", "yellow"), Action.CREATE: ("+", "green"), Action.KEEP: ("=", "dim"),
@@ -57,11 +61,11 @@ def render(report: Report, *, width: int = 100, color: bool = False) -> str:
         color: Whether the reader's terminal understands colour.
     """
     console = Console(
-        file=io.StringIO(), width=width, force_terminal=color, no_color=not color, legacy_windows=False,
+        file=io.StringIO(), width=_BOUNDLESS, force_terminal=color, no_color=not color, legacy_windows=False,
         color_system="standard" if color else None, highlight=False, markup=False, emoji=False,
     )  # fmt: skip
     for section in _sections(report):
-        console.print(section, width=max(width, _least(section, console)), crop=False)
+        console.print(section, width=max(width, _least(section, console)))
     text: str = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO given above
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
@@ -156,7 +160,15 @@ def _pools(report: Report) -> Table | None:
     table.add_section()
     limit = budget(report)
     table.add_row("all pools", f"budget {limit}" if limit else "", bounds(*nodes), *sums, style="bold")
+    _keep_whole(table)
     return table
+
+
+def _keep_whole(table: Table) -> None:
+    """Give columns that are never folded the width of their longest cell: a figure that is cut would be another one."""
+    for column in table.columns:
+        cells = [len(str(cell)) for cell in (column.header, *column.cells)]
+        column.min_width = max(cells) if column.no_wrap else _NARROWEST
 
 
 def _pool_row(cost: PoolCost, report: Report) -> Iterator[Text]:
