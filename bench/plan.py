@@ -20,6 +20,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parent.parent
 PER_STORAGE = 8
 """Resources of one Storage: the component, the bucket, and what guards it."""
@@ -96,12 +98,14 @@ def measure(folder: Path, size: int, repeats: int) -> dict[str, object]:
 
 
 def write_project(folder: Path, storages: int) -> None:
-    """A project like ours, with a program of the wanted size and the providers of the engine tests."""
-    stand_in = ROOT / "tests" / "engine" / "standin"
-    plugins = [f"    - {{name: {name}, path: {json.dumps(str(stand_in))}}}" for name in ("aws", "kubernetes")]
-    runtime = f"runtime:\n  name: python\n  options:\n    virtualenv: {json.dumps(sys.prefix)}\n"
-    head = f"name: springtide\nmain: stacks\nstackConfigDir: stacks\n{runtime}"
-    (folder / "Pulumi.yaml").write_text(head + "plugins:\n  providers:\n" + "\n".join(plugins) + "\n", encoding="utf-8")
+    """A project like ours, with a program of the wanted size and the provider of the engine tests."""
+    stand_in = folder / "standin"
+    shutil.copytree(ROOT / "tests" / "engine" / "standin", stand_in)
+    (stand_in / "venv").symlink_to(sys.prefix)  # where the engine looks for a plugin's packages
+    (folder / ".venv").symlink_to(sys.prefix)
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
+    project["plugins"] = {"providers": [{"name": cloud, "path": str(stand_in)} for cloud in ("aws", "kubernetes")]}
+    (folder / "Pulumi.yaml").write_text(yaml.safe_dump(project), encoding="utf-8")
     (folder / "stacks").mkdir()
     (folder / "stacks" / "__main__.py").write_text(PROGRAM, encoding="utf-8")
     config = f"config:\n  springtide:storages: {storages}\n"
@@ -117,6 +121,8 @@ def prepare_stack(folder: Path) -> dict[str, str]:
         "PULUMI_CONFIG_PASSPHRASE": "bench",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_HOME": str(folder / "home"),
+        "PYTHONPATH": os.pathsep.join(str(ROOT / room) for room in ("components", "workloads", "policies")),
     }
     subprocess.run(["pulumi", "stack", "init", "bench"], cwd=folder, env=environment, check=True, capture_output=True)  # noqa: S607
     return environment
