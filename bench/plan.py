@@ -84,13 +84,13 @@ def measure(folder: Path, size: int, repeats: int) -> dict[str, object]:
     row: dict[str, object] = {
         "row": "plan",
         "resources": resources,
-        "seconds": ours.median,
+        "seconds": round(ours.median, 2),
         "peak_mib": round(ours.peak_mib),
         "raw_seconds": ours.seconds,
     }
     if stack is not None:
         row |= {
-            "preview_seconds": preview.median,
+            "preview_seconds": round(preview.median, 2),
             "raw_preview_seconds": preview.seconds,
             "ratio": round(ours.median / preview.median, 2),
         }

@@ -2,8 +2,10 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,6 +97,13 @@ def test_a_usage_error_says_what_can_be_done(tmp_path: Path, run: Run, arguments
 def test_outside_of_a_project_nothing_is_planned(tmp_path: Path, run: Run) -> None:
     status, _, err = run(tmp_path, "plan")
     assert (status, "run this inside a project" in err) == (2, True)
+
+
+def test_a_folder_that_is_gone_is_a_usage_error(tmp_path: Path) -> None:
+    plan = f"mkdir gone && cd gone && rmdir ../gone && {sys.executable} -m springtide.cli plan"
+    done = process("sh", "-c", plan, folder=tmp_path)
+    assert (done.returncode, "change to one that is there" in done.stderr) == (2, True)
+    assert "Traceback" not in done.stderr
 
 
 def test_a_project_without_environments_says_how_to_get_one(tmp_path: Path, run: Run) -> None:
@@ -244,6 +253,13 @@ def test_the_catalog_is_listed_and_an_unknown_accelerator_refused(tmp_path: Path
     assert (status, "L4" in err) == (2, True)
 
 
+def test_a_narrow_window_cuts_no_name_and_no_price(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    for region in ((), ("--region", "us-east-1")):
+        status, out, _ = run(tmp_path, "catalog", *region)
+        assert (status, "g6.xlarge" in out, "…" in out) == (0, True, False)
+
+
 def test_a_refresh_hands_over_what_it_was_told(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[list[str]] = []
 
@@ -271,6 +287,61 @@ def test_a_file_that_fails_while_written_is_a_usage_error(tmp_path: Path, run: R
     assert (status, "/dev/full cannot be written: No space left on device" in err) == (2, True)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("command_line", ["schema", "catalog", "plan"])
+def test_an_output_that_is_full_is_told_in_one_line(tmp_path: Path, command_line: str) -> None:
+    root = write_project(tmp_path, dev=1)
+    done = process("sh", "-c", f"{sys.executable} -m springtide.cli {command_line} >/dev/full", folder=root)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "springtide: the output cannot be written: No space left on device"
+    assert "Traceback" not in done.stderr
+
+
+def test_one_broken_environment_stops_none_of_the_others(tmp_path: Path, run: Run) -> None:
+    root = write_project(tmp_path, dev=2, prod=3)
+    for name, written in {
+        "bytes": "config: {max: !!binary aGVsbG8=}",
+        "list": "config: [1]",
+        "open": "config: [",
+    }.items():
+        (root / "stacks" / f"Pulumi.{name}.yaml").write_text(written)
+    status, out, err = run(root, "plan", "--all", "--format", "json")
+    plans = {plan["environment"]["name"]: plan for plan in json.loads(out)}
+    assert status == 1
+    assert [name for name, plan in plans.items() if plan["resources"]] == ["dev", "prod"]
+    assert [plans[name]["findings"][0]["where"] for name in ("bytes", "list", "open")] == [
+        "stacks/Pulumi.bytes.yaml:1", "stacks/Pulumi.list.yaml:1", "stacks/Pulumi.open.yaml:1",
+    ]  # fmt: skip
+    assert "Traceback" not in err
+
+
+def test_an_interrupt_at_the_terminal_ends_everything_in_silence(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    program = f"import pathlib, time\npathlib.Path({str(started)!r}).touch()\ntime.sleep(60)\n"
+    root = write_project(tmp_path / "project", program, dev=1)
+    words = [sys.executable, "-m", "springtide.cli", "plan"]
+    with subprocess.Popen(
+        words, cwd=root, env=environment(), stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as plan:
+        while not started.exists() and plan.poll() is None:
+            time.sleep(0.05)
+        os.killpg(plan.pid, signal.SIGINT)
+        _, err = plan.communicate(timeout=20)
+    assert plan.returncode == 130
+    assert "Traceback" not in err
+    with pytest.raises(ProcessLookupError):
+        os.killpg(plan.pid, 0)
+
+
+def test_a_files_name_cannot_steer_the_terminal(tmp_path: Path, run: Run) -> None:
+    root = write_project(tmp_path, dev=1)
+    (root / "stacks" / "Pulumi.\x1b[31mred\udcff.yaml").touch()
+    status, _, err = run(root, "plan")
+    assert (status, "\x1b" in err, "�[31mred�" in err) == (2, False, True)
+    status, out, _ = run(root, "plan", "--all", "--format", "json")
+    assert (status, len(json.loads(out))) == (1, 2)
+
+
 def test_the_schema_describes_an_environment_file(tmp_path: Path, run: Run) -> None:
     status, _, _ = run(tmp_path, "schema", "--out", "schema.json")
     assert (status, "config" in json.loads((tmp_path / "schema.json").read_text())["properties"]) == (0, True)
@@ -279,6 +350,15 @@ def test_the_schema_describes_an_environment_file(tmp_path: Path, run: Run) -> N
 def test_a_schema_that_cannot_be_written_is_a_usage_error(tmp_path: Path, run: Run) -> None:
     status, _, err = run(tmp_path, "schema", "--out", "nowhere/schema.json")
     assert (status, "cannot be written" in err) == (2, True)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_no_exit_status(tmp_path: Path, closed: str) -> None:
+    root = write_project(tmp_path, dev=1)
+    plan = f"{sys.executable} -m springtide.cli plan --out plan.txt {closed}"
+    done = process("sh", "-c", f"{plan} && {sys.executable} -m springtide.cli plan {closed}", folder=root)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert "dev can be deployed" in (root / "plan.txt").read_text()
 
 
 def test_who_stops_reading_meets_no_traceback(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ _INTERRUPTED = 130
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 _TABLE_COLUMNS = 150
 """Width of the catalog's table where it goes to no terminal."""
+_LEAST_COLUMNS = 120
+"""A narrower table would cut names and prices; a narrow window folds its lines instead."""
 _FORMS = ("text", "markdown", "html", "json")
 
 
@@ -28,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 when a finding stops a plan, 2 for a usage error.
     """
+    _open_closed_streams()
     given = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = given.run
     try:
@@ -44,6 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _close_output()
         return _refuse(f"the output cannot be written: {error.strerror}")
     return status
+
+
+def _open_closed_streams() -> None:
+    """Put something in the place of standard streams that our caller closed: we and our children write to them."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            lowest = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(lowest, True)
+            setattr(sys, name, os.fdopen(lowest, "r" if name == "stdin" else "w"))
 
 
 def _close_output() -> None:
@@ -101,7 +113,11 @@ def _plan(given: argparse.Namespace) -> int:
         environments=tuple(given.environments), every=given.every, form=given.form, base=given.base, out=given.out
     )
     try:
-        return command.run(request, Path.cwd())
+        folder = Path.cwd()
+    except OSError as error:
+        return _refuse(f"this folder cannot be read: {error.strerror}; change to one that is there")
+    try:
+        return command.run(request, folder)
     except command.UsageError as error:
         return _refuse(str(error))
 
@@ -130,7 +146,7 @@ def _catalog(given: argparse.Namespace) -> int:
         table = overview(given.cloud, gpu=given.gpu, region=given.region)
     except UnknownNameError as error:
         return _refuse(str(error))
-    width = shutil.get_terminal_size((_TABLE_COLUMNS, 24)).columns
+    width = max(shutil.get_terminal_size((_TABLE_COLUMNS, 24)).columns, _LEAST_COLUMNS)
     Console(width=width).print(table)
     return 0
 

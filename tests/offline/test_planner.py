@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from springtide.offline.planner import CRASHED, attempt, environments, plan_environment, project_root
 
 from .sample_project import BROKEN, PROGRAM, REFUSING, write_project
@@ -68,3 +70,47 @@ def test_an_environment_file_that_is_no_yaml_is_a_mistake(tmp_path: Path) -> Non
     (finding,) = plan_environment(root, "dev").findings
     assert finding.stops
     assert finding.where == "stacks/Pulumi.dev.yaml:1"
+
+
+def test_a_program_that_is_not_there_is_a_mistake_in_the_project(tmp_path: Path) -> None:
+    root = write_project(tmp_path, dev=1)
+    (root / "stacks" / "__main__.py").unlink()
+    (finding,) = plan_environment(root, "dev").findings
+    assert (finding.where, finding.stops) == ("Pulumi.yaml", True)
+    assert "there is no program in stacks" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("ending", "says"),
+    [
+        ("import os; os._exit(0)", "ended its own process with exit status 0"),
+        ("import asyncio; raise asyncio.CancelledError", "CancelledError"),
+        ("raise RuntimeError('\\ud83d')", "RuntimeError"),
+        ("Part('Storage', 'things')", "things has no cloud, kind, region"),
+    ],
+)
+def test_however_a_program_fails_it_is_a_finding(tmp_path: Path, ending: str, says: str) -> None:
+    (finding,) = plan_environment(write_project(tmp_path, f"{PROGRAM}\n{ending}\n", dev=1), "dev").findings
+    assert (finding.rule, finding.stops) == (CRASHED, True)
+    assert says in finding.message
+
+
+def test_nothing_is_said_of_an_encrypted_value_but_that_it_is_encrypted(tmp_path: Path) -> None:
+    program = """
+import pulumi
+from springtide.spec import SpecError, refuse
+
+said = pulumi.Config().get_object("pools")["a"]
+raise pulumi.RunError("1 mistake") from SpecError([refuse("a/b", "/pools/a", said, f"{said} is no pool.", "mend it")])
+"""
+    root = write_project(tmp_path, program)
+    (root / "stacks" / "Pulumi.dev.yaml").write_text("config:\n  pools: {a: {secure: AAAA}}\n")
+    (finding,) = plan_environment(root, "dev").findings
+    assert (finding.path, finding.value) == ("/pools/a", None)
+    assert finding.message == "this is encrypted, and a plan cannot decrypt it."
+
+
+def test_a_word_too_long_for_a_place_is_left_out_of_the_plans_head(tmp_path: Path) -> None:
+    root = write_project(tmp_path, REFUSING)
+    (root / "stacks" / "Pulumi.dev.yaml").write_text(f"config:\n  cloud: aws\n  region: {'x' * 100_000}\n")
+    assert plan_environment(root, "dev").environment.keys() == {"name", "project", "file", "cloud"}

@@ -92,17 +92,50 @@ def test_an_encrypted_value_is_a_secret_that_nobody_can_read(tmp_path: Path) -> 
     assert secret_keys(read_environment(tmp_path / "Pulumi.dev.yaml"), "house") == ("house:a", "house:b")
 
 
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"  {name}: &{name} [{', '.join([f'*{chr(ord(name) - 1)}'] * 10)}]\n" for name in "bcdefgh"
+)
+
+
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "line", "complaint"),
     [
-        ("a: 1\n  a: 2", "'a' already defined at line 2"),
-        ("a: .inf", "no value of a configuration"),
-        ("a: [", "Pulumi.dev.yaml"),
+        ("a: 1\n  a: 2", 3, "'a' already defined at line 2"),
+        ("a: 1\n  house:a: 2", 1, "'a' and 'house:a' are the same key"),
+        ("a: 1\n  b: .inf", 3, ".inf is no value of a configuration"),
+        ("a: 1e400", 2, "1e400 is no value of a configuration"),
+        (f"a: {'9' * 5_000}", 2, "is no value of a configuration"),
+        ("a: !!float word", 2, "word is no value of a configuration"),
+        ("a: !!binary aGVsbG8=", 2, "!!binary is no kind of value"),
+        ("a: !!set {x, y}", 2, "!!set is no kind of value"),
+        ("a: !mine x", 2, "'!mine'"),
+        ("a: 1\n  ? [x, y]\n  : 2", 3, "a list or a mapping is no key"),
+        ('a: "\\uD83D"', 2, "half of a surrogate pair"),
+        ("a: 1\n\tb: 2", 3, "never with tabs"),
+        ("a: 1\n  b: x\0y", 3, "U+0000"),
+        ("a: 1\n  b: é\n  c: \udce9", 4, "save the file in UTF-8"),
+        (f"a: {'[' * 3_000}{']' * 3_000}", 1, "too deep"),
+        (BOMB, 1, "aliases make more than 100000 values"),
+        ("a: &a\n    b: *a", 2, "recursive"),
+        ("a: [", 3, "mend the YAML there"),
     ],
 )
-def test_what_the_cli_cannot_read_is_refused_with_its_place(tmp_path: Path, text: str, complaint: str) -> None:
-    with pytest.raises(ConfigError, match=complaint):
-        told(tmp_path, text)
+def test_what_the_cli_cannot_read_is_refused_with_its_place(
+    tmp_path: Path, text: str, line: int, complaint: str
+) -> None:
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text(f"config:\n  {text}\n", encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(ConfigError) as refused:
+        read_environment(file, "house")
+    assert str(refused.value).startswith(f"{file}:{line}: ")
+    assert complaint in str(refused.value)
+
+
+@pytest.mark.parametrize("written", ["[1, 2]", "text", "5", "0", "false"])
+def test_a_configuration_is_a_mapping(tmp_path: Path, written: str) -> None:
+    (tmp_path / "Pulumi.dev.yaml").write_text(f"# first\nconfig: {written}\n")
+    with pytest.raises(ConfigError, match=r"Pulumi\.dev\.yaml:2: config is not a mapping"):
+        read_environment(tmp_path / "Pulumi.dev.yaml")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -117,6 +150,22 @@ def test_a_project_says_where_its_program_and_its_environments_lie(tmp_path: Pat
     project = read_project(tmp_path)
     assert (project.program, project.environments) == (tmp_path / "stacks", tmp_path / "rooms")
     assert (project.name, project.defaults) == ("house", {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("written", "complaint"),
+    [
+        ("name: 5", ":1: name is not a text"),
+        ("name: house\nmain: [a]", ":2: main is not a text"),
+        ("name: house\nstackConfigDir: {}", ":2: stackConfigDir is not a text"),
+        ("name: house\nconfig: a", ":2: config is not a mapping"),
+        ("house", ":1: a mapping is expected at the top"),
+    ],
+)
+def test_a_project_of_the_wrong_kinds_is_refused(tmp_path: Path, written: str, complaint: str) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(written)
+    with pytest.raises(ConfigError, match=f"Pulumi.yaml{complaint}"):
+        read_project(tmp_path)
 
 
 def test_a_project_needs_a_name(tmp_path: Path) -> None:

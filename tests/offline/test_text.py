@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -106,10 +107,24 @@ def test_an_environment_that_is_stopped_shows_its_findings_alone() -> None:
     assert lines(text.render(report(plan)))[:2] == ["dev", "nothing is registered"]
 
 
-@pytest.mark.parametrize("width", [60, 80, 140])
+@pytest.mark.parametrize("width", [80, 140])
 def test_no_line_is_wider_than_the_window(width: int) -> None:
     said = text.render(report(findings=TROUBLE), width=width)
     assert max(map(len, said.splitlines())) <= width
+
+
+def test_no_figure_is_cut_to_fit_a_narrow_window() -> None:
+    wide, narrow = (text.render(report(), width=width) for width in (140, 20))
+    figures = re.findall(r"[\d.?]+ / [\d.?]+ / [\d.?]+", wide)
+    assert figures
+    assert re.findall(r"[\d.?]+ / [\d.?]+ / [\d.?]+", narrow) == figures
+
+
+def test_a_message_that_repeats_a_book_is_cut() -> None:
+    plan = Plan(
+        environment={}, made_with={}, resources=(), outputs={}, findings=(replace(finding(), message="x" * 100_000),)
+    )
+    assert len(text.render(report(plan))) < 6_000
 
 
 def test_colour_is_only_for_those_who_see_it() -> None:

@@ -136,7 +136,7 @@ def _present(root: Path, program: Path) -> None:
         ConfigError: there is none.
     """
     if not (program.is_file() or (program / "__main__.py").is_file()):
-        what = f"there is no program in {relative(root, program)}: it would be __main__.py"
+        what = f"there is no program in {relative(root, program) or program}: it would be __main__.py"
         raise ConfigError(
             root / "Pulumi.yaml", None, what, "name the program's folder after `main:`, or write one there"
         )
