@@ -16,7 +16,7 @@ _INTERRUPTED = 130
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 _TABLE_COLUMNS = 150
 """Width of the catalog's table where it goes to no terminal."""
-_LEAST_COLUMNS = 120
+_LEAST_COLUMNS = 130
 """A narrower table would cut names and prices; a narrow window folds its lines instead."""
 _FORMS = ("text", "markdown", "html", "json")
 
