@@ -68,6 +68,7 @@ NEIGHBOURS: list[tuple[Any, str, Any, Any, str]] = [
     (CLUSTER, "system_machine_types", ("a", "a"), ("a", "b"), "/system_machine_types/1"),
     (CLUSTER, "system_nodes", 0, 1, "/system_nodes"),
     (POOL, "max_nodes", 0, 1, "/max_nodes"),
+    (POOL, "max_nodes", 1_000_001, 1_000_000, "/max_nodes"),
     (POOL, "min_nodes", -1, 0, "/min_nodes"),
     (POOL, "min_nodes", 3, 2, "/max_nodes"),
     (POOL, "gpus_per_node", 0, 1, "/gpus_per_node"),

@@ -219,7 +219,8 @@ def _remedy(keys: Sequence[str], misfit: _Misfit) -> str:
     if keys:
         return f"write a mapping with the keys it has: {', '.join(keys)}"
     if "string_type" in misfit.kinds and plain:
-        return f'put it in quotes: "{_shown(misfit.value)}"'
+        lost = "; without them YAML drops a zero at its end" if isinstance(misfit.value, float) else ""
+        return f'put it in quotes: "{_shown(misfit.value)}"{lost}'
     if "tuple_type" in misfit.kinds and plain:
         return f"write a list: [{misfit.value}]" if len(misfit.kinds) == 1 else "write a number, or a list: [a, b]"
     return f"write {' or '.join(dict.fromkeys(_EXPECTED[kind] for kind in misfit.kinds))}"

@@ -1,6 +1,7 @@
 """What is impossible about an environment as a whole: its parts against the cloud, the catalog, and each other."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from springtide import clouds, selection, service, training
 from springtide.parse import Spec, below, independent
@@ -113,7 +114,9 @@ def _names(name: str, file: EnvironmentFile) -> list[Finding]:
         for item in names
         for finding in [*_name(f"/{group}/{item}", item), *_too_long(f"/{group}/{item}", item, LONGEST_NAME)]
     ]
-    return [*dns_label("", name), *_too_long("", name, LONGEST_NAME // 2), *found, *_one_name_twice(file)]
+    own = [*dns_label("", name), *_too_long("", name, LONGEST_NAME // 2)]
+    renamed = [replace(finding, fix=f"rename the file Pulumi.{name}.yaml: {finding.fix}") for finding in own]
+    return [*renamed, *found, *_one_name_twice(file)]
 
 
 def _name(path: str, name: str) -> list[Finding]:

@@ -20,6 +20,7 @@ EXPOSURES = ("none",)
 FEWEST_ZONES = 2
 """A control plane spans two zones at least (EKS; elsewhere it is what survives the loss of one)."""
 MOST_ZONES = 8
+MOST_OF_ANYTHING = 1_000_000
 """As many as the address plan of a network has places for; the largest region of any cloud has six."""
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -171,10 +172,13 @@ def _distinct(path: str, values: Sequence[str]) -> list[Finding]:
 
 
 def at_least(path: str, value: float, least: int) -> list[Finding]:
-    """What is wrong with a number that has a lower bound."""
-    if value >= least:
-        return []
-    return [refuse("spec/at-least", path, value, f"{value} is below {least}.", f"use {least} or more")]
+    """What is wrong with a number that has a lower bound; above a million, every number here is a slip."""
+    if value < least:
+        return [refuse("spec/at-least", path, value, f"{value} is below {least}.", f"use {least} or more")]
+    if value > MOST_OF_ANYTHING:
+        message = f"{value:g} is more than anything here can be."
+        return [refuse("spec/at-most", path, value, message, f"use at most {MOST_OF_ANYTHING}")]
+    return []
 
 
 def _network_range(path: str, value: str, *, widest: int = 0, narrowest: int = 32) -> list[Finding]:
