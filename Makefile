@@ -56,7 +56,7 @@ $(MARKS)/uv: requirements/uv.txt
 	@mkdir -p $(MARKS) && touch $@
 
 $(MARKS)/base: requirements/base.txt pyproject.toml $(MARKS)/uv
-	@echo "▸ 1/2 packages for planning (about 200 MB, once)"
+	@echo "▸ 1/2 packages for planning (once)"
 	@$(INSTALL) -r requirements/base.txt
 	@echo "▸ 2/2 springtide itself"
 	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --editable .
