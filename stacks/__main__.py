@@ -6,6 +6,7 @@ from springtide import (
     Cluster,
     Controllers,
     Environment,
+    FileSystem,
     GpuPool,
     ModelService,
     Network,
@@ -22,19 +23,32 @@ inside = environment.inside
 
 network = Network("network", {**env.network, "environment": environment.ref}, inside)
 cluster = Cluster("cluster", {**env.cluster, "environment": environment.ref, "network": network.ref}, inside)
-controllers = Controllers("controllers", {"cluster": cluster.ref, "charts": env.charts}, cluster.inside)
+controllers = Controllers("controllers", {**env.controllers, "cluster": cluster.ref}, cluster.inside)
 
-storage = {name: Storage(name, {**args, "environment": environment.ref}, inside) for name, args in env.storage.items()}
-pools = {name: GpuPool(name, {**args, "cluster": cluster.ref}, inside) for name, args in env.pools.items()}
+buckets = {name: Storage(name, {**args, "environment": environment.ref}, inside) for name, args in env.storage.items()}
+file_systems = {
+    name: FileSystem(
+        name,
+        {
+            **env.file_system(item),
+            "cluster": controllers.ref,
+            **({} if item.linked_bucket is None else {"linked_bucket": buckets[item.linked_bucket].ref}),
+        },
+        cluster.inside,
+    )
+    for name, item in env.file_systems.items()
+}
+storage = {name: item.ref for name, item in [*buckets.items(), *file_systems.items()]}
+pools = {name: GpuPool(name, {**args, "cluster": controllers.ref}, cluster.inside) for name, args in env.pools.items()}
 
 jobs = {
     name: TrainingJob(
         name,
         {
             **env.job(job),
-            "cluster": cluster.ref,
+            "cluster": controllers.ref,
             "pool": pools[job.pool].ref,
-            "checkpoints": storage[job.checkpoints].ref,
+            "checkpoints": storage[job.checkpoints],
         },
         cluster.inside,
     )
@@ -47,7 +61,7 @@ services = {
         name,
         {
             **env.service(service),
-            "cluster": cluster.ref,
+            "cluster": controllers.ref,
             "model": {"job": jobs[service.model.job].ref},
             "pool": places[service.pool],
         },
@@ -58,5 +72,5 @@ services = {
 
 pulumi.export("cluster", cluster.name)
 pulumi.export("kubeconfig", cluster.kubeconfig)
-pulumi.export("storage", {name: item.url for name, item in storage.items()})
+pulumi.export("storage", {name: item["url"] for name, item in storage.items()})
 pulumi.export("services", {name: item.endpoint for name, item in services.items()})

@@ -55,7 +55,7 @@ CANNOT_BE: list[tuple[str, str, Mapping[str, Any], list[str]]] = [
     ("ModelService", "chat", {"cluster": CLUSTER, "model": {"job": JOB}, "scale_on": {"cpu": 1}}, ["scaleOn.cpu"]),
     ("WorkloadIdentity", "gpt", {"cluster": CLUSTER, "grants": []}, ["grants"]),
     ("WorkloadIdentity", "gpt", {"cluster": CLUSTER, "grants": [{"storage": BUCKET, "prefix": "/jobs/"}]}, ["grants[0].prefix"]),
-    ("Controllers", "all", {"cluster": CLUSTER, "charts": ["metrics-server", "kedda"]}, ["charts[1]"]),
+    ("Controllers", "all", {"cluster": CLUSTER, "install": ["metrics-server", "kedda"]}, ["install[1]"]),
 ]  # fmt: skip
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from springtide.parse import below, demand, docstrings, independent, read, sound
+from springtide.parse import demand, docstrings, independent, read, sound
 from springtide.pool import GpuPoolArgs
 from springtide.sections import EnvironmentFile, JobSection
-from springtide.spec import Finding, PoolSpec, ReplicasSpec, ServiceSpec, SpecError, refuse
+from springtide.spec import Finding, PoolSpec, ReplicasSpec, ServiceSpec, SpecError, below, refuse
 
 POOL: dict[str, Any] = {"gpu": "L4", "max_nodes": 9}
 PLACE = {"cloud": "aws", "account": "1", "region": "r", "cluster": {"version": "1", "access": ["0.0.0.0/0"]}}

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from springtide.cluster import Cluster
     from springtide.controllers import Controllers
     from springtide.environment import Environment
+    from springtide.file_system import FileSystem
     from springtide.identity import WorkloadIdentity
     from springtide.network import Network
     from springtide.pool import GpuPool
@@ -18,6 +19,7 @@ _HOMES = {
     "Cluster": "cluster",
     "Controllers": "controllers",
     "Environment": "environment",
+    "FileSystem": "file_system",
     "GpuPool": "pool",
     "ModelService": "service",
     "Network": "network",
@@ -30,6 +32,7 @@ __all__ = [
     "Cluster",
     "Controllers",
     "Environment",
+    "FileSystem",
     "GpuPool",
     "ModelService",
     "Network",

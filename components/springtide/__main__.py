@@ -15,6 +15,7 @@ from springtide.cluster import Cluster
 from springtide.component import ArgumentsError
 from springtide.controllers import Controllers
 from springtide.environment import Environment
+from springtide.file_system import FileSystem
 from springtide.identity import WorkloadIdentity
 from springtide.network import Network
 from springtide.pool import GpuPool
@@ -26,6 +27,7 @@ COMPONENTS = [
     Cluster,
     Controllers,
     Environment,
+    FileSystem,
     GpuPool,
     ModelService,
     Network,

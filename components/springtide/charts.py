@@ -1,5 +1,6 @@
-"""The one table of charts: what a controller comes from, pinned, and the values we give it."""
+"""The one table of charts: what a controller comes from, pinned, the values we give it, and what must be there before."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,10 +10,13 @@ class Chart:
     """A Helm chart in one version."""
 
     name: str
-    repository: str
+    source: str
+    """`oci://` reference of the chart itself, or the address of the repository it lies in."""
     version: str
     namespace: str
-    values: dict[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+    """Charts that must be there before, where they are installed too: its own resource definitions, say."""
     why: str
     """What in an environment needs it."""
 
@@ -22,7 +26,7 @@ CHARTS = {
     for chart in (
         Chart(
             name="metrics-server",
-            repository="https://kubernetes-sigs.github.io/metrics-server/",
+            source="https://kubernetes-sigs.github.io/metrics-server/",
             version="3.13.0",
             namespace="kube-system",
             values={"replicas": 2, "podDisruptionBudget": {"enabled": True, "maxUnavailable": 1}},
@@ -30,3 +34,4 @@ CHARTS = {
         ),
     )
 }
+"""By name, in the order of installation."""

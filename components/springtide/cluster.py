@@ -1,6 +1,7 @@
 """A Kubernetes cluster: the control plane, its add-ons, and the few CPU nodes they run on."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -26,9 +27,19 @@ class ClusterArgs(TypedDict):
     version: str
     """Kubernetes minor version in quotes, such as "1.35"."""
     access: list[str]
-    """Address ranges that may reach the Kubernetes API over the internet: who deploys, who administers."""
+    """Address ranges that may reach the Kubernetes API over the internet: who deploys, who administers; or [private]."""
+    runner: NotRequired[str]
+    """Where the machine that deploys is: `outside` the network (default) or `inside`. A private API needs one inside."""
+    mode: NotRequired[str]
+    """`standard` (default): pools are ours. `auto`: the cloud makes nodes by itself (EKS Auto Mode, GKE Autopilot)."""
+    existing: NotRequired[str]
+    """Name of a cluster that is there already: it is used, not made, and `version` says which version it has."""
+    release_channel: NotRequired[str]
+    """How soon the cloud upgrades by itself, where it has channels: rapid, regular (default there), stable, extended."""
+    admins: NotRequired[list[str]]
+    """Who administers besides the deployer: ARNs of roles or users on AWS, members such as group:ops@example.com on GCP."""
     system_machine_types: NotRequired[list[str]]
-    """Machine types of the CPU nodes that run the cluster's own add-ons. Default m7i.large."""
+    """Machine types of the CPU nodes that run the cluster's own add-ons. Default: m7i.large, e2-standard-4."""
     system_nodes: NotRequired[int]
     """CPU nodes kept for the add-ons, at least 1. Default 2: one may go away."""
     log_retention_days: NotRequired[int]
@@ -44,6 +55,12 @@ class ClusterRef(TypedDict):
     """Zone ids its nodes may live in."""
     version: str
     """Kubernetes minor version."""
+    mode: str
+    """Who makes nodes: `standard`, our pools; `auto`, the cloud."""
+    network_id: pulumi.Input[str]
+    """Id of the network its nodes live in."""
+    security_group: pulumi.Input[str]
+    """Group that all its machines are in; empty where the cloud has no such thing."""
     name: pulumi.Input[str]
     """The cluster's name in the cloud."""
     node_role: pulumi.Input[str]
@@ -52,6 +69,8 @@ class ClusterRef(TypedDict):
     """Subnet for machines of each zone, by zone id."""
     namespace: pulumi.Input[str]
     """Kubernetes namespace that workloads run in."""
+    controllers: dict[str, pulumi.Input[str]]
+    """What runs in it for others, by name, with the version; empty until `Controllers` installed something."""
 
 
 class Cluster(pulumi.ComponentResource):
@@ -75,6 +94,8 @@ class Cluster(pulumi.ComponentResource):
         spec = checked(
             ClusterSpec, args, f"Cluster {name}", wiring=["environment", "network"], rules=cloud.cluster_findings
         )
+        if not spec.system_machine_types:
+            spec = replace(spec, system_machine_types=cloud.system_machine_types)
         said = intent(spec, cloud=place["cloud"], region=place["region"])
         super().__init__("springtide:index:Cluster", name, said, opts)
         made = cloud.cluster(name, spec, place, network, self)
@@ -91,10 +112,14 @@ class Cluster(pulumi.ComponentResource):
             environment=place,
             zones=network["zones"],
             version=spec.version,
+            mode=spec.mode,
+            network_id=network["network_id"],
+            security_group=made.security_group,
             name=made.name,
             node_role=made.node_role,
             private_subnets=network["private_subnets"],
             namespace=after(NAMESPACE, space),
+            controllers={},
         )
         self.inside = pulumi.ResourceOptions(providers=[*_providers(opts), provider])
         self.name, self.endpoint, self.kubeconfig = made.name, made.endpoint, made.kubeconfig

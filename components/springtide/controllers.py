@@ -1,14 +1,19 @@
 """What a cluster must run for the things in it to work: installed here, pinned, and nothing else."""
 
-from typing import TypedDict
+from collections.abc import Iterable, Mapping
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from springtide.charts import CHARTS
+from springtide import clouds
+from springtide.charts import CHARTS, Chart
 from springtide.cluster import ClusterRef
-from springtide.component import child_of, refused
+from springtide.component import after, child_of, refused
 from springtide.spec import Finding, did_you_mean, refuse
+
+EXISTING = "existing"
+"""In place of a version, for a controller that somebody else installed."""
 
 
 class ControllersArgs(TypedDict):
@@ -16,48 +21,111 @@ class ControllersArgs(TypedDict):
 
     cluster: ClusterRef
     """Cluster they run in; take it from `Cluster.ref`."""
-    charts: list[str]
-    """Names of the chart table: what this environment uses and its cloud does not bring."""
+    install: list[str]
+    """Names of the chart table, or of the cloud's add-ons: what this environment uses and its cloud does not bring."""
+    existing: NotRequired[list[str]]
+    """Those that are in the cluster already: used, and not installed."""
+    mirror: NotRequired[str]
+    """Registry that holds copies of all charts, for networks without a way to the internet. Default: each chart's own source."""
 
 
 class Controllers(pulumi.ComponentResource):
-    """Helm releases of an environment's controllers."""
+    """The controllers of an environment: Helm releases, and add-ons that the cloud keeps.
 
-    charts: pulumi.Output[list[str]]
+    Attributes:
+        ref: The cluster with these controllers in it, for what depends on one of them.
+    """
+
+    installed: pulumi.Output[list[str]]
     """Names of what is installed."""
 
     def __init__(self, name: str, args: ControllersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        refused(_unknown(args["charts"]), f"Controllers {name}")
-        said = {"charts": args["charts"], "cloud": args["cluster"]["environment"]["cloud"]}
+        cluster, existing = args["cluster"], args.get("existing", [])
+        cloud = clouds.load(cluster["environment"]["cloud"])
+        wanted = [item for item in args["install"] if item not in existing]
+        refused(
+            [*unknown("/install", args["install"], cloud.addons), *unknown("/existing", existing, cloud.addons)],
+            f"Controllers {name}",
+        )
+        said = {"installed": wanted, "existing": existing, "mirror": args.get("mirror"), "cloud": cloud.name}
         super().__init__("springtide:index:Controllers", name, said, opts)
-        for chart in (CHARTS[item] for item in args["charts"]):
-            # A Release ignores that its cluster is gone: it is destroyed before it, never with it.
-            kubernetes.helm.v3.Release(
-                chart.name,
-                chart=chart.name,
-                name=chart.name,
-                namespace=chart.namespace,
-                version=chart.version,
-                repository_opts={"repo": chart.repository},
-                values=chart.values,
-                atomic=True,
-                timeout=600,
-                opts=child_of(self),
-            )
-        self.charts = pulumi.Output.from_input(args["charts"])
+        addons = {item: cloud.addon(item, cluster, self) for item in wanted if item in cloud.addons}
+        releases: dict[str, pulumi.Resource] = {}
+        for chart in (CHARTS[item] for item in CHARTS if item in wanted):
+            support = cloud.controller(chart.name, cluster, self)
+            needed = [*support.ready, *(releases[item] for item in chart.after if item in releases)]
+            inside = child_of(self, depends_on=needed)
+            releases[chart.name] = _release(chart, support.values, args.get("mirror"), inside)
+        self.ref: ClusterRef = {
+            **cluster,
+            "controllers": {
+                **cluster["controllers"],
+                **dict.fromkeys(existing, EXISTING),
+                **{item: after(item, made) for item, made in addons.items()},
+                **{item: after(CHARTS[item].version, made) for item, made in releases.items()},
+            },
+        }
+        self.installed = pulumi.Output.from_input(wanted)
         self.register_outputs(said)
 
 
-def _unknown(names: list[str]) -> list[Finding]:
+def absent(cluster: ClusterRef, needed: Iterable[str], path: str, value: object) -> list[Finding]:
+    """Which controllers an argument needs that nobody installed: its resources would lie there and nothing would happen."""
     return [
         refuse(
-            "controllers/chart",
-            f"/charts/{i}",
+            "controllers/absent",
+            path,
+            value,
+            f"it needs {name}, which is not in this cluster.",
+            f"take `cluster` from `Controllers.ref` with {name} installed, or name it under controllers.existing",
+        )
+        for name in needed
+        if name not in cluster["controllers"]
+    ]
+
+
+def unknown(path: str, names: Iterable[str], addons: Iterable[str]) -> list[Finding]:
+    """Which names are in no table of controllers."""
+    known = [*CHARTS, *addons]
+    return [
+        refuse(
+            "controllers/unknown",
+            f"{path}/{i}",
             name,
-            f"the chart table has no {name!r}.",
-            did_you_mean(name, CHARTS, "use one of them"),
-            allowed=CHARTS,
+            f"no controller is called {name!r} here.",
+            did_you_mean(name, known, "use one of them"),
+            allowed=known,
         )
         for i, name in enumerate(names)
-        if name not in CHARTS
+        if name not in known
     ]
+
+
+def _release(
+    chart: Chart, more: Mapping[str, Any], mirror: str | None, opts: pulumi.ResourceOptions
+) -> kubernetes.helm.v3.Release:
+    """A Helm release. It ignores that its cluster is gone: it is destroyed before it, never with it."""
+    source = f"{mirror.rstrip('/')}/{chart.name}" if mirror is not None else chart.source
+    oci = source.startswith("oci://")
+    return kubernetes.helm.v3.Release(
+        chart.name,
+        chart=source if oci else chart.name,
+        name=chart.name,
+        namespace=chart.namespace,
+        create_namespace=chart.namespace != "kube-system",
+        version=chart.version,
+        repository_opts=None if oci else {"repo": source},
+        values=merged(chart.values, more),
+        atomic=True,
+        timeout=600,
+        opts=opts,
+    )
+
+
+def merged(values: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Helm values, those of `more` over those of `values`, mapping by mapping."""
+    both = {
+        key: merged(values[key], item) if isinstance(item, Mapping) and isinstance(values.get(key), Mapping) else item
+        for key, item in more.items()
+    }
+    return {**values, **both}

@@ -3,6 +3,7 @@
 One number flows down: the cloud's notice, the pod's grace period, the elastic agent's shutdown time, the save's deadline.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from springtide import clouds
@@ -23,9 +24,9 @@ class Grace:
     save_deadline_seconds: int
 
 
-def budget(cloud: str, capacity: list[str]) -> Grace:
-    """The grace of a pod on a pool: that of its most fleeting kind of capacity."""
-    notices = [clouds.load(cloud).notice(kind).seconds for kind in capacity]
+def budget(cloud: str, version: str, capacity: Sequence[str]) -> Grace:
+    """The grace of a pod on a pool: that of its most fleeting kind of capacity, in a cluster of that Kubernetes version."""
+    notices = [clouds.load(cloud).notice(kind, version).seconds for kind in capacity]
     shortest = min((seconds for seconds in notices if seconds is not None), default=None)
     grace = (VOLUNTARY_NOTICE_SECONDS if shortest is None else shortest) - MARGIN_SECONDS
     return Grace(

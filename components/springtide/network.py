@@ -21,11 +21,21 @@ class NetworkArgs(TypedDict):
     """Address range, a /16 to a /20. Default 10.0.0.0/16."""
     nat: NotRequired[str]
     """`one` address translator for all zones (default; cheaper, and gone with its zone) or one `per-zone`."""
+    pods_cidr: NotRequired[str]
+    """Second address range, which pods take their addresses from, such as 100.64.0.0/16. Default: the cloud's habit."""
+    endpoints: NotRequired[list[str]]
+    """What is reached without leaving the cloud's network: `storage` (default), `registry`, `identity`. Some cost by the hour."""
+    existing: NotRequired[str]
+    """Id of a network that is there already: it is used as it is, and nothing is made in it."""
+    subnets: NotRequired[dict[str, str]]
+    """Private subnets of the existing network, by zone id; on GCP by region."""
 
 
 class NetworkRef(TypedDict):
     """Where nodes live; take it from `Network.ref`."""
 
+    network_id: pulumi.Input[str]
+    """Id of the network."""
     zones: list[str]
     """Zone ids of the network."""
     private_subnets: dict[str, pulumi.Input[str]]
@@ -41,6 +51,8 @@ class Network(pulumi.ComponentResource):
 
     network_id: pulumi.Output[str]
     """Id of the network."""
+    private_subnets: pulumi.Output[dict[str, str]]
+    """Subnet of each zone whose machines have no public address, by zone id."""
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         place = args["environment"]
@@ -49,11 +61,17 @@ class Network(pulumi.ComponentResource):
             args,
             f"Network {name}",
             wiring=["environment"],
-            rules=lambda spec: selection.zone_findings(place["cloud"], place["region"], spec.zones),
+            rules=lambda spec: [
+                *selection.zone_findings(place["cloud"], place["region"], spec.zones),
+                *clouds.load(place["cloud"]).network_findings(spec),
+            ],
         )
         said = intent(spec, cloud=place["cloud"], region=place["region"])
         super().__init__("springtide:index:Network", name, said, opts)
         made = clouds.load(place["cloud"]).network(name, spec, place, self)
         self.network_id = made.network_id
-        self.ref = NetworkRef(zones=list(spec.zones), private_subnets=dict(made.private_subnets))
-        self.register_outputs(said | {"networkId": made.network_id})
+        self.private_subnets = pulumi.Output.all(**made.private_subnets)
+        self.ref = NetworkRef(
+            network_id=made.network_id, zones=list(spec.zones), private_subnets=dict(made.private_subnets)
+        )
+        self.register_outputs(said | {"networkId": made.network_id, "privateSubnets": self.private_subnets})

@@ -4,14 +4,14 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Protocol, TypeVar, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
-from springtide.spec import Finding, Source, SpecError, did_you_mean, refuse
+from springtide.spec import Finding, Source, SpecError, below, did_you_mean, refuse
 
 
 class Spec(Protocol):
@@ -79,11 +79,6 @@ def _about(path: str, mistaken: str) -> bool:
     """Whether `path` lies at or below a mistake, or is the list with a mistaken item."""
     item = mistaken.removeprefix(f"{path}/")
     return path == mistaken or path.startswith(f"{mistaken}/") or (item != mistaken and item.isdigit())
-
-
-def below(path: str, findings: Iterable[Finding]) -> list[Finding]:
-    """The findings of a part, as seen from the whole: `path` before each path."""
-    return [replace(finding, path=f"{path}{finding.path}") for finding in findings]
 
 
 def docstrings(cls: type) -> dict[str, str]:

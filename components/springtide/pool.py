@@ -1,5 +1,6 @@
 """An elastic pool of identical GPU nodes that sleeps at zero when idle."""
 
+from collections.abc import Sequence
 from typing import NotRequired, TypedDict
 
 import pulumi
@@ -7,17 +8,29 @@ import pulumi
 from springtide import clouds, selection
 from springtide.cluster import ClusterRef
 from springtide.component import checked, intent, tell
+from springtide.controllers import absent
+from springtide.environment import EnvironmentRef
+from springtide.k8s.pod import PodPart
 from springtide.spec import Finding, PoolSpec, dns_label, refuse, warn
 
 SYSTEM = "system"
 """What the `springtide.dev/pool` label of system nodes says."""
 
 
+class SharingArgs(TypedDict):
+    """Several pods on one GPU."""
+
+    strategy: str
+    """`time-sharing`, or `mps` (NVIDIA's Multi-Process Service)."""
+    clients: int
+    """Most pods on one GPU, at least 2."""
+
+
 class GpuPoolArgs(TypedDict):
     """Arguments of `GpuPool`."""
 
     cluster: ClusterRef
-    """Cluster the nodes join; take it from `Cluster.ref`."""
+    """Cluster the nodes join; take it from `Controllers.ref`, or from `Cluster.ref` where nothing was installed."""
     gpu: str
     """Accelerator of every node, a name of `springtide catalog`, such as L4."""
     max_nodes: int
@@ -27,9 +40,35 @@ class GpuPoolArgs(TypedDict):
     min_nodes: NotRequired[int]
     """Nodes kept warm. Default 0: the pool sleeps when nothing runs."""
     capacity: NotRequired[list[str]]
-    """How machines are bought, in the order tried: spot, on-demand, reserved. Default [on-demand]."""
+    """How machines are bought, in the order tried: spot, on-demand, reserved, flex-start, queued. Default [on-demand]."""
+    reservation: NotRequired[str]
+    """Reservation that `reserved` capacity comes from: cr-… on AWS, projects/P/reservations/R on GCP."""
+    reservation_kind: NotRequired[str]
+    """What it is: `standard` (default), `capacity-block` (AWS: paid ahead, with an end), `future` (GCP: not yet there)."""
     machine_types: NotRequired[list[str]]
     """Machine types to use instead of the catalog's own choice, which is every fitting one, cheapest first."""
+    zones: NotRequired[list[str]]
+    """Zone ids to use of those that the network spans. Default: all that offer the machines."""
+    fabric: NotRequired[str]
+    """Network between machines for collectives: `none` (default), `efa`, `gpudirect`."""
+    efa_layout: NotRequired[str]
+    """EFA interfaces: `ip-optimised` (default: one address a node) or `legacy` (as older templates have it)."""
+    placement: NotRequired[str]
+    """`compact`: nodes lie close together, in one zone; `none`. Default: compact where there is a fabric."""
+    local_disks: NotRequired[str]
+    """The machines' own NVMe: `scratch` (default: pods' scratch files lie on it), `block` (raw), `none`."""
+    driver: NotRequired[str]
+    """GPU driver where the cloud installs it: `default` (default), `latest`."""
+    sharing: NotRequired[SharingArgs]
+    """Several pods on one GPU. Default: each pod has its GPUs for itself."""
+    max_run_hours: NotRequired[int]
+    """Hours after which a machine is taken back, for flex-start: at most 168. Default 168 there."""
+    labels: NotRequired[dict[str, str]]
+    """More labels of its nodes."""
+    taints: NotRequired[list[str]]
+    """More taints of its nodes, each `key=value:Effect`."""
+    protect: NotRequired[bool]
+    """Whether a destroy or a replacement is refused. Default: yes where capacity is reserved."""
     purpose: NotRequired[str]
     """What runs here: `training` (never disturbed while busy), `serving`, or `general` (default)."""
     disk_gib: NotRequired[int]
@@ -55,6 +94,8 @@ class PoolRef(TypedDict):
     """Disk that pods of one node can share, in GiB."""
     selector: pulumi.Input[dict[str, str]]
     """Node labels that a pod must select to land here."""
+    pod: PodPart
+    """What a pod needs on these nodes besides GPUs."""
 
 
 class GpuPool(pulumi.ComponentResource):
@@ -70,6 +111,7 @@ class GpuPool(pulumi.ComponentResource):
     def __init__(self, name: str, args: GpuPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         cluster = args["cluster"]
         place = cluster["environment"]
+        cloud = clouds.load(place["cloud"])
         spec = checked(
             PoolSpec,
             args,
@@ -77,8 +119,8 @@ class GpuPool(pulumi.ComponentResource):
             wiring=["cluster"],
             rules=lambda spec: [
                 *name_findings("/name", name),
-                *selection.choose(spec, place["cloud"], place["region"], cluster["zones"]).findings,
-                *clouds.pool_findings(place["cloud"], spec),
+                *findings(spec, place, cluster["zones"], version=cluster["version"], mode=cluster["mode"]),
+                *absent(cluster, cloud.pool_controllers(spec, cluster["mode"]), "/gpu", spec.gpu),
             ],
         )
         choice = selection.choose(spec, place["cloud"], place["region"], cluster["zones"])
@@ -86,14 +128,20 @@ class GpuPool(pulumi.ComponentResource):
         said["machineTypes"] = [machine.name for machine in choice.machine_types]
         super().__init__("springtide:index:GpuPool", name, said, opts)
         tell(_never_wakes(name, spec, place["cloud"]))
-        made = clouds.load(place["cloud"]).gpu_pool(name, spec, choice, cluster, self)
+        made = cloud.gpu_pool(name, spec, choice, cluster, self)
         self.selector = made.selector
-        self.ref = reference(name, spec, choice, made.selector)
+        self.ref = reference(name, spec, choice, made)
         self.register_outputs(said | {"selector": made.selector})
 
 
-def reference(name: str, spec: PoolSpec, choice: selection.Choice, selector: pulumi.Input[dict[str, str]]) -> PoolRef:
-    """A pool as a workload sees it."""
+def findings(spec: PoolSpec, place: EnvironmentRef, zones: Sequence[str], *, version: str, mode: str) -> list[Finding]:
+    """What is impossible about a pool in such a cluster, as far as cloud and catalog know."""
+    choice = selection.choose(spec, place["cloud"], place["region"], zones)
+    return [*choice.findings, *clouds.pool_findings(place["cloud"], spec, choice, version=version, mode=mode)]
+
+
+def reference(name: str, spec: PoolSpec, choice: selection.Choice, made: clouds.PoolParts | None) -> PoolRef:
+    """A pool as a workload sees it; without what a cloud made of it, as much as can be said before."""
     return PoolRef(
         name=name,
         gpus_per_node=spec.gpus_per_node,
@@ -102,7 +150,8 @@ def reference(name: str, spec: PoolSpec, choice: selection.Choice, selector: pul
         max_nodes=spec.max_nodes,
         memory_gib=min((usable_memory_gib(item.memory_mib) for item in choice.machine_types), default=0),
         scratch_gib=spec.disk_gib // 2,
-        selector=selector,
+        selector={} if made is None else made.selector,
+        pod=PodPart() if made is None else made.pod,
     )
 
 
@@ -131,8 +180,9 @@ def name_findings(path: str, name: str) -> list[Finding]:
 
 
 def _never_wakes(name: str, spec: PoolSpec, cloud: str) -> list[Finding]:
-    if spec.min_nodes > 0 or isinstance(clouds.load(cloud), clouds.SupportsWaking):
+    target = clouds.load(cloud)
+    if spec.min_nodes > 0 or (isinstance(target, clouds.SupportsWaking) and target.wakes(spec)):
         return []
-    message = f"nothing wakes pool {name} from zero in this version: a pod that asks for it stays pending."
-    fix = "set min_nodes to what runs now, and back to 0 when it is done, until Karpenter is in the plan"
+    message = f"nothing wakes pool {name} from zero: a pod that asks for it stays pending."
+    fix = "set min_nodes to what runs now, and back to 0 when it is done"
     return [warn("clouds/wake", f"/pools/{name}/min_nodes", 0, message, fix)]

@@ -1,18 +1,20 @@
 """What is impossible about an environment as a whole: its parts against the cloud, the catalog, and each other."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from springtide import clouds, selection, service, training
-from springtide.parse import Spec, below, independent
+from springtide.controllers import unknown
+from springtide.parse import Spec, independent
 from springtide.pool import fits, name_findings, reference
-from springtide.sections import EnvironmentFile, JobSection, ServiceSection
+from springtide.sections import EnvironmentFile, JobSection, NetworkSection, ServiceSection
 from springtide.spec import (
     FEWEST_ZONES,
     Finding,
     NetworkSpec,
     PoolSpec,
     Source,
+    below,
     did_you_mean,
     dns_label,
     refuse,
@@ -45,15 +47,29 @@ def _on_its_cloud(name: str, file: EnvironmentFile, mistakes: Sequence[Finding])
     return [
         *target.account_findings(file.account),
         *place,
+        *below("/network", target.network_findings(_network(file))),
         *below("/cluster", target.cluster_findings(file.cluster)),
-        *(
-            found
-            for item in file.storage
-            for found in below(f"/storage/{item}", target.bucket_findings(name, item, file.account))
-        ),
+        *below("/controllers", unknown("/existing", file.controllers.existing, target.addons)),
+        *_storage(name, file),
         # A wrong region would only repeat itself in every pool.
         *([] if place else _pools(file, mistakes)),
     ]
+
+
+def _storage(name: str, file: EnvironmentFile) -> list[Finding]:
+    target = clouds.load(file.cloud)
+    found = []
+    for item, spec in file.storage.items():
+        own = target.bucket_findings(name, item, file.account) if spec.kind == "bucket" else []
+        linked = spec.linked_bucket
+        buckets = {key: value for key, value in file.storage.items() if value.kind == "bucket"}
+        refers = [] if linked is None else _refers("/linked_bucket", linked, buckets, "storage, of kind bucket")
+        found += below(f"/storage/{item}", [*own, *clouds.storage_findings(file.cloud, spec), *refers])
+    return found
+
+
+def _network(file: EnvironmentFile) -> NetworkSpec:
+    return NetworkSpec(zones=(), **{item.name: getattr(file.network, item.name) for item in fields(NetworkSection)})
 
 
 def _unclear(wrong: Iterable[Finding], part: str, *keys: str) -> bool:
@@ -88,13 +104,18 @@ def _zones(file: EnvironmentFile) -> list[Finding]:
 
 
 def _sections(file: EnvironmentFile) -> list[Finding]:
-    network = NetworkSpec(zones=(), cidr=file.network.cidr, nat=file.network.nat)
-    single: dict[str, Spec] = {"/network": network, "/cluster": file.cluster, "/policies": file.policies}
+    single: dict[str, Spec] = {
+        "/network": _network(file),
+        "/cluster": file.cluster,
+        "/controllers": file.controllers,
+        "/policies": file.policies,
+    }
     if file.images is not None:
         single["/images"] = file.images
     groups: dict[str, Mapping[str, Spec]] = {
         "/storage": file.storage,
         "/pools": file.pools,
+        "/queues": file.queues,
         "/jobs": file.jobs,
         "/services": file.services,
     }
@@ -106,7 +127,8 @@ def _sections(file: EnvironmentFile) -> list[Finding]:
 
 def _names(name: str, file: EnvironmentFile) -> list[Finding]:
     groups: dict[str, Iterable[str]] = {
-        "storage": file.storage, "pools": file.pools, "jobs": file.jobs, "services": file.services,
+        "storage": file.storage, "pools": file.pools, "queues": file.queues, "jobs": file.jobs,
+        "services": file.services,
     }  # fmt: skip
     found = [
         finding
@@ -164,7 +186,8 @@ _CHOICE = ("gpu", "gpus_per_node", "machine_types")
 
 def _pool(file: EnvironmentFile, pool: PoolSpec, *, unclear: bool) -> list[Finding]:
     choice = selection.Choice() if unclear else selection.choose(pool, file.cloud, file.region, zone_ids(file))
-    return [*choice.findings, *clouds.pool_findings(file.cloud, pool)]
+    place = {"version": file.cluster.version, "mode": file.cluster.mode}
+    return [*choice.findings, *clouds.pool_findings(file.cloud, pool, choice, **place)]
 
 
 def _jobs(file: EnvironmentFile, wrong: Sequence[Finding]) -> list[Finding]:
@@ -176,6 +199,8 @@ def _job(file: EnvironmentFile, name: str, job: JobSection, wrong: Sequence[Find
         *training.findings(name, job),
         *_refers("/pool", job.pool, file.pools, "pools"),
         *_refers("/checkpoints", job.checkpoints, file.storage, "storage"),
+        *([] if job.data is None else _refers("/data", job.data, file.storage, "storage")),
+        *([] if job.queue is None else _refers("/queue", job.queue, file.queues, "queues")),
     ]
     if job.pool not in file.pools or _unclear(wrong, f"/pools/{job.pool}", "max_nodes"):
         return found
@@ -198,12 +223,12 @@ def _service(file: EnvironmentFile, item: ServiceSection, wrong: Sequence[Findin
     if file.cloud not in clouds.available():
         return found
     if item.pool is None:
-        return [*found, *service.findings(item, file.cloud, None)]
+        return [*found, *service.findings(item, file.cloud, file.cluster.version, None)]
     if item.pool not in file.pools or _unclear(wrong, f"/pools/{item.pool}", "max_nodes", "gpus_per_node", "capacity"):
         return found
     pool = file.pools[item.pool]
     choice = selection.choose(pool, file.cloud, file.region, zone_ids(file))
-    return [*found, *service.findings(item, file.cloud, reference(item.pool, pool, choice, {}))]
+    return [*found, *service.findings(item, file.cloud, file.cluster.version, reference(item.pool, pool, choice, None))]
 
 
 def _refers(path: str, name: str, known: Mapping[str, object], section: str) -> list[Finding]:

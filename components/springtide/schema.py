@@ -8,24 +8,26 @@ from pydantic import TypeAdapter
 
 from springtide import clouds, spec
 from springtide.cluster import ClusterArgs
+from springtide.file_system import FileSystemArgs
 from springtide.network import NetworkArgs
 from springtide.parse import docstrings
-from springtide.pool import GpuPoolArgs
+from springtide.pool import GpuPoolArgs, SharingArgs
 from springtide.sections import EnvironmentFile, JobSection, NetworkSection, ServiceSection
 from springtide.service import ModelArgs, ModelServiceArgs, ReplicasArgs, ScaleOnArgs
 from springtide.storage import StorageArgs
 from springtide.training import TrainingJobArgs
 
-DOCUMENTED_BY: dict[type, type] = {
-    NetworkSection: NetworkArgs,
-    spec.ClusterSpec: ClusterArgs,
-    spec.StorageSpec: StorageArgs,
-    spec.PoolSpec: GpuPoolArgs,
-    JobSection: TrainingJobArgs,
-    ServiceSection: ModelServiceArgs,
-    spec.ModelSpec: ModelArgs,
-    spec.ReplicasSpec: ReplicasArgs,
-    spec.ScaleOnSpec: ScaleOnArgs,
+DOCUMENTED_BY: dict[type, tuple[type, ...]] = {
+    NetworkSection: (NetworkArgs,),
+    spec.ClusterSpec: (ClusterArgs,),
+    spec.StorageSpec: (StorageArgs, FileSystemArgs),
+    spec.PoolSpec: (GpuPoolArgs,),
+    spec.SharingSpec: (SharingArgs,),
+    JobSection: (TrainingJobArgs,),
+    ServiceSection: (ModelServiceArgs,),
+    spec.ModelSpec: (ModelArgs,),
+    spec.ReplicasSpec: (ReplicasArgs,),
+    spec.ScaleOnSpec: (ScaleOnArgs,),
 }
 """Where a section's fields are described: the component arguments that they become."""
 
@@ -58,7 +60,9 @@ def _sections(section: type) -> Iterator[type]:
 
 
 def _describe(section: type, schema: dict[str, Any]) -> None:
-    words = docstrings(DOCUMENTED_BY.get(section, section)) | docstrings(section)
+    words: dict[str, str] = {}
+    for documented in reversed((section, *DOCUMENTED_BY.get(section, ()))):
+        words |= docstrings(documented)
     for name, item in schema["properties"].items():
         item["description"] = words[name]
 

@@ -5,15 +5,18 @@ from dataclasses import field
 
 from springtide.spec import (
     DEFAULT_CIDR,
+    DEFAULT_ENDPOINTS,
     DEFAULT_NAT,
     ClusterSpec,
     Finding,
     JobSpec,
     PoolSpec,
+    QueueSpec,
     ServiceSpec,
     StorageSpec,
     at_least,
     digest,
+    distinct,
     refuse,
     spec,
 )
@@ -28,6 +31,10 @@ class NetworkSection:
 
     cidr: str = DEFAULT_CIDR
     nat: str = DEFAULT_NAT
+    pods_cidr: str | None = None
+    endpoints: tuple[str, ...] = DEFAULT_ENDPOINTS
+    existing: str | None = None
+    subnets: dict[str, str] = field(default_factory=dict)
 
 
 @spec
@@ -38,6 +45,10 @@ class JobSection(JobSpec):
     """Name of the pool it runs on."""
     checkpoints: str
     """Name of the storage for checkpoints, events and the exported model."""
+    data: str | None = None
+    """Name of the storage that training data is read from."""
+    queue: str | None = None
+    """Name of the queue it waits in for its GPUs. Default: none, it starts as soon as machines are there."""
 
 
 @spec
@@ -64,6 +75,20 @@ class ImagesSection:
         message = f"{self.registry!r} is no registry."
         fix = "write host and path alone, without https:// and without a slash at the end: registry.example.com/team"
         return [*digest("/digest", self.digest), refuse("settings/registry", "/registry", self.registry, message, fix)]
+
+
+@spec
+class ControllersSection:
+    """What runs in the cluster beside the workloads. The environment installs what it uses, and nothing else."""
+
+    existing: tuple[str, ...] = ()
+    """Controllers that are in the cluster already, by their names in the chart table: used, and not installed."""
+    mirror: str | None = None
+    """Registry that holds copies of all charts, for networks without a way to the internet: oci://registry.example.com/charts."""
+
+    def findings(self) -> list[Finding]:
+        """What no controller is called, as far as it can be said without the chart table."""
+        return distinct("/existing", self.existing)
 
 
 @spec
@@ -101,12 +126,16 @@ class EnvironmentFile:
     """Places for checkpoints, models and data, by name."""
     pools: dict[str, PoolSpec] = field(default_factory=dict)
     """GPU pools, by name."""
+    queues: dict[str, QueueSpec] = field(default_factory=dict)
+    """Shares of the pools that jobs wait for in order, by name."""
     jobs: dict[str, JobSection] = field(default_factory=dict)
     """Training jobs, by name."""
     services: dict[str, ServiceSection] = field(default_factory=dict)
     """Model services, by name."""
     images: ImagesSection | None = None
     """The project's own image."""
+    controllers: ControllersSection = ControllersSection()
+    """What runs in the cluster beside the workloads."""
     policies: PoliciesSection = PoliciesSection()
     """Limits that the policies hold the environment to."""
 

@@ -59,7 +59,9 @@ def choose(spec: PoolSpec, cloud: str, region: str, zones: Sequence[str]) -> Cho
     if found.findings:
         return found
     offered = {zone for machine in found.machine_types for zone in catalog.offered(machine, region)}
-    usable = tuple(zone for zone in zones if zone in offered)
+    usable = tuple(zone for zone in zones if zone in offered and (not spec.zones or zone in spec.zones))
+    if strange := [zone for zone in spec.zones if zone not in zones]:
+        return Choice(findings=tuple(_not_spanned(spec, zone, zones) for zone in strange))
     if not usable:
         return Choice(findings=(_nowhere(spec, region, zones, sorted(offered)),))
     here = tuple(machine for machine in found.machine_types if set(catalog.offered(machine, region)) & set(usable))
@@ -122,6 +124,12 @@ def _unfit(spec: PoolSpec, cloud: str, name: str, machine: MachineType | None) -
         )
         return message, "change the machine type, or gpu and gpus_per_node"
     return None
+
+
+def _not_spanned(spec: PoolSpec, zone: str, zones: Sequence[str]) -> Finding:
+    path = f"/zones/{spec.zones.index(zone)}"
+    message = f"the network does not span zone {zone}."
+    return refuse("spec/pool-zone", path, zone, message, "use zones of the network, or widen it", allowed=zones)
 
 
 def _nowhere(spec: PoolSpec, region: str, zones: Sequence[str], offered: Sequence[str]) -> Finding:

@@ -87,7 +87,10 @@ class ModelService(pulumi.ComponentResource):
             plain,
             f"ModelService {name}",
             wiring=["cluster", "pool"],
-            rules=lambda spec: [*dns_label("/name", name), *findings(spec, cluster["environment"]["cloud"], pool)],
+            rules=lambda spec: [
+                *dns_label("/name", name),
+                *findings(spec, cluster["environment"]["cloud"], cluster["version"], pool),
+            ],
         )
         spec = replace(spec, gpus=gpus_of(spec, on_pool=pool is not None))
         grace_seconds = spec.propagation_seconds + spec.drain_seconds + EXIT_MARGIN_SECONDS
@@ -137,7 +140,7 @@ def gpus_of(spec: ServiceSpec, *, on_pool: bool) -> int:
     return spec.gpus if spec.gpus is not None else int(on_pool)
 
 
-def findings(spec: ServiceSpec, cloud: str, pool: PoolRef | None) -> list[Finding]:
+def findings(spec: ServiceSpec, cloud: str, version: str, pool: PoolRef | None) -> list[Finding]:
     """What is impossible about a service on this pool."""
     gpus = gpus_of(spec, on_pool=pool is not None)
     most = 0 if pool is None else pool["gpus_per_node"]
@@ -153,11 +156,11 @@ def findings(spec: ServiceSpec, cloud: str, pool: PoolRef | None) -> list[Findin
         message = "CPU use says nothing about a server that computes on a GPU."
         fix = "remove cpu_percent: the service stays at replicas.min in this version"
         found.append(refuse("spec/scale-on", "/scale_on/cpu_percent", spec.scale_on.cpu_percent, message, fix))
-    return [*found, *_drain_fits(spec, cloud, pool)]
+    return [*found, *_drain_fits(spec, cloud, version, pool)]
 
 
-def _drain_fits(spec: ServiceSpec, cloud: str, pool: PoolRef | None) -> list[Finding]:
-    allowed = grace.budget(cloud, ["on-demand"] if pool is None else pool["capacity"]).grace_seconds
+def _drain_fits(spec: ServiceSpec, cloud: str, version: str, pool: PoolRef | None) -> list[Finding]:
+    allowed = grace.budget(cloud, version, ["on-demand"] if pool is None else pool["capacity"]).grace_seconds
     needed = spec.propagation_seconds + spec.drain_seconds + EXIT_MARGIN_SECONDS
     if needed <= allowed:
         return []

@@ -10,17 +10,19 @@ import pulumi
 import yaml
 from pulumi.runtime import config as pulumi_config
 
-from springtide import clouds, relations
+from springtide import clouds, needs, relations
 from springtide.cluster import ClusterArgs
 from springtide.component import ArgumentsError
+from springtide.controllers import ControllersArgs
 from springtide.environment import EnvironmentArgs
+from springtide.file_system import FileSystemArgs
 from springtide.lines import located
 from springtide.network import NetworkArgs
 from springtide.parse import read, sound
 from springtide.pool import GpuPoolArgs
 from springtide.sections import EnvironmentFile, JobSection, ServiceSection
 from springtide.service import ModelServiceArgs
-from springtide.spec import SpecError
+from springtide.spec import PRIVATE, SpecError, StorageSpec
 from springtide.storage import StorageArgs
 from springtide.training import TrainingJobArgs
 
@@ -51,17 +53,25 @@ class Settings:
     @property
     def cluster(self) -> ClusterArgs:
         """Arguments of `Cluster`."""
-        return cast("ClusterArgs", _given(self.file.cluster))
+        access = [PRIVATE] if self.file.cluster.private else list(self.file.cluster.ranges)
+        return cast("ClusterArgs", {**_given(self.file.cluster), "access": access})
 
     @property
-    def charts(self) -> list[str]:
-        """Charts that this environment uses and its cloud does not bring."""
-        return list(clouds.load(self.file.cloud).charts)
+    def controllers(self) -> ControllersArgs:
+        """Arguments of `Controllers`: what this environment uses and its cloud does not bring."""
+        said = _given(self.file.controllers)
+        return cast("ControllersArgs", {**said, "install": list(needs.controllers(self.file))})
 
     @property
     def storage(self) -> dict[str, StorageArgs]:
         """Arguments of each `Storage`."""
-        return {name: cast("StorageArgs", _given(item)) for name, item in self.file.storage.items()}
+        buckets = {name: item for name, item in self.file.storage.items() if item.kind == "bucket"}
+        return {name: cast("StorageArgs", _given(item)) for name, item in buckets.items()}
+
+    @property
+    def file_systems(self) -> dict[str, StorageSpec]:
+        """Each file system as the file has it; `file_system` makes arguments of it."""
+        return {name: item for name, item in self.file.storage.items() if item.kind != "bucket"}
 
     @property
     def pools(self) -> dict[str, GpuPoolArgs]:
@@ -78,9 +88,15 @@ class Settings:
         """Each service as the file has it; `service` makes arguments of it."""
         return self.file.services
 
+    def file_system(self, spec: StorageSpec) -> FileSystemArgs:
+        """Arguments of a `FileSystem`."""
+        return cast("FileSystemArgs", _given(spec, without=("linked_bucket",)))
+
     def job(self, section: JobSection) -> TrainingJobArgs:
         """Arguments of a `TrainingJob`."""
-        return cast("TrainingJobArgs", self._with_image(_given(section, without=("pool", "checkpoints"))))
+        return cast(
+            "TrainingJobArgs", self._with_image(_given(section, without=("pool", "checkpoints", "data", "queue")))
+        )
 
     def service(self, section: ServiceSection) -> ModelServiceArgs:
         """Arguments of a `ModelService`."""

@@ -65,7 +65,7 @@ class TrainingJob(pulumi.ComponentResource):
     """Where the run's checkpoints and its exported model lie."""
 
     def __init__(self, name: str, args: TrainingJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        pool, cloud = args["pool"], args["cluster"]["environment"]["cloud"]
+        pool, cluster = args["pool"], args["cluster"]
         spec = checked(
             JobSpec,
             args,
@@ -77,7 +77,7 @@ class TrainingJob(pulumi.ComponentResource):
                 *fits("/nodes", spec.nodes, pool["name"], pool["max_nodes"], "nodes"),
             ],
         )
-        allowed = grace.budget(cloud, pool["capacity"])
+        allowed = grace.budget(cluster["environment"]["cloud"], cluster["version"], pool["capacity"])
         said = intent(
             spec,
             pool=pool["name"],

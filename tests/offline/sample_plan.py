@@ -120,7 +120,7 @@ class Sample:
     def controllers(self, *charts: str) -> None:
         """What is installed in the cluster."""
         component = self.add(
-            "springtide:index:Controllers", "controllers", self.stack, {"charts": list(charts)}, custom=False
+            "springtide:index:Controllers", "controllers", self.stack, {"installed": list(charts)}, custom=False
         )
         for chart in charts:
             self.add("kubernetes:helm.sh/v3:Release", chart, component, {"chart": chart})

@@ -54,7 +54,7 @@ def test_the_api_is_reached_from_a_list_of_ranges_or_is_private() -> None:
 
 @pytest.mark.parametrize(("charts", "wakes"), [((), False), (("metrics-server",), False), (("karpenter",), True)])
 def test_only_an_autoscaler_wakes_nodes(charts: tuple[str, ...], wakes: bool) -> None:
-    assert ControllersView(urn="u", name="c", charts=charts).wake_nodes is wakes
+    assert ControllersView(urn="u", name="c", installed=charts).wake_nodes is wakes
 
 
 def test_zero_is_a_value_of_a_view() -> None:

@@ -137,9 +137,24 @@ def node_image(cloud: str, kubernetes: str, *, gpu: bool, architecture: str = "x
     return next(fitting, None)
 
 
+def pins_node_images(cloud: str) -> bool:
+    """Whether nodes start from an image that the catalog names.
+
+    On EKS they do. GKE has none to name: a release channel picks the image and the driver together with the version,
+    so the absence of an image is the rule there and no gap in the data.
+
+    Raises:
+        UnknownNameError: the catalog has no data on `cloud`.
+    """
+    require_cloud(cloud)
+    return (FOLDER / cloud / NODE_IMAGES).exists()
+
+
 @cache
 def node_images(cloud: str) -> tuple[NodeImage, ...]:
-    """Every pinned node image, in the file's order."""
+    """Every pinned node image, in the file's order; none on a cloud that pins none."""
+    if not pins_node_images(cloud):
+        return ()
     header = _table(cloud, NODE_IMAGES).header
     return tuple(
         NodeImage(**{**record, "architectures": tuple(record["architectures"])}, date=header.date, source=header.source)
@@ -233,8 +248,9 @@ def _records(cloud: str, name: str) -> list[dict[str, Any]]:
 
 
 def _machine_type(cloud: str, record: dict[str, Any]) -> MachineType:
-    given = {**record, "usage_classes": tuple(record["usage_classes"])}
-    return MachineType(cloud=cloud, **{**given, "network_cards": expand_cards(record["network_cards"])})
+    cards = expand_cards(record.get("network_cards", []))
+    classes = tuple(record["usage_classes"])
+    return MachineType(cloud=cloud, **{**record, "network_cards": cards, "usage_classes": classes})
 
 
 def expand_cards(groups: list[list[Any]]) -> tuple[NetworkCard, ...]:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+ATTACHED = "+"
+"""Stands in a machine type's name between the machine and the accelerators attached to it."""
+
 
 class Capacity(StrEnum):
     """How a machine is bought, in the words of the environment file; `RESERVED` was promised or paid for beforehand."""
@@ -38,13 +41,33 @@ class MachineType:
     memory_mib: int
     local_disk_gb: int
     """Local NVMe altogether, in decimal GB as the cloud counts it; 0 without."""
+    local_ssds: int = 0
+    """Local disks that come with the machine and that a pool has to name by count, as GKE wants it; 0 elsewhere."""
     architecture: str
     """`x86_64` or `arm64`."""
-    network_cards: tuple[NetworkCard, ...]
-    efa_max: int
+    accelerator: str = ""
+    """The cloud's own name for the accelerator, such as `nvidia-h100-mega-80gb`; empty where the machine implies it."""
+    attachable: bool = False
+    """Whether the accelerator is attached to a machine that exists without it; see `instance_type`."""
+    driver_floor: int = 0
+    """Oldest branch of the NVIDIA driver that knows the accelerator; 0 where no limit matters today."""
+    driver_ceiling: int = 0
+    """Newest branch of the NVIDIA driver that still serves the accelerator; 0 where none is known to end it."""
+    network_cards: tuple[NetworkCard, ...] = ()
+    """Cards by index; empty on a cloud that does not describe them."""
+    efa_max: int = 0
     """Most EFA interfaces at once. Not the number of cards: they differ on p6-b300. 0 without EFA."""
+    gpudirect: str = ""
+    """How accelerators of several nodes reach each other on GKE: `tcpx`, `tcpxo`, `rdma`; empty without."""
+    extra_networks: int = 0
+    """Networks with a gVNIC of their own that a node needs beside the cluster's for `gpudirect`."""
+    rdma_networks: int = 0
+    """Subnets of one network with the zone's RoCE profile that a node needs beside `extra_networks`."""
     usage_classes: tuple[str, ...]
-    """Ways to buy it, in the cloud's words: `on-demand`, `spot`, `capacity-block`."""
+    """Ways to buy it, in the cloud's words: `on-demand`, `spot`, `capacity-block`, `flex-start`.
+
+    A reservation made by name is none of them: it is possible for every machine type.
+    """
     unusable: str
     """Why no pool can use this machine type; empty when one can."""
 
@@ -52,6 +75,11 @@ class MachineType:
     def memory_gib(self) -> float:
         """Main memory in GiB."""
         return self.memory_mib / 1024
+
+    @property
+    def instance_type(self) -> str:
+        """What the cloud's API takes as the machine type: `n1-standard-8` of `n1-standard-8+t4x1`."""
+        return self.name.partition(ATTACHED)[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,4 +156,6 @@ class KubernetesVersion:
     """ISO date; after it the version costs more or is upgraded."""
     extended_support_ends: str
     """ISO date after which the cloud upgrades the cluster by itself."""
+    latest: str = ""
+    """Newest patch that the source knows, in the cloud's words; empty where patches have no name of their own."""
     source: str

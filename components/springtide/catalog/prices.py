@@ -19,9 +19,12 @@ from springtide.catalog.table import Header, RefreshError, Table
 COLUMNS = ("machine_type", "region", "capacity", "usd_per_hour", "date", "source")
 ABOUT = "List price in USD of one machine for one hour, Linux, shared tenancy, before tax. What is absent is unknown."
 KARPENTER_AWS = "karpenter-provider-aws"
+KARPENTER_GCP = "karpenter-provider-gcp"
 CITATIONS = {
     KARPENTER_AWS: "AWS's price list as generated into github.com/aws/karpenter-provider-aws"
     " pkg/providers/pricing/zz_generated.pricing_aws.go (Apache-2.0)",
+    KARPENTER_GCP: "Google's price list as generated into github.com/cloudpilot-ai/karpenter-provider-gcp"
+    " pkg/providers/pricing/initial-prices.json (Apache-2.0)",
 }
 """Where the figures of a source can be looked up; a source without an entry is cited by its own name."""
 

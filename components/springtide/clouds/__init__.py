@@ -1,18 +1,41 @@
 """The clouds: one folder each, found by being there, imported when chosen.
 
-A cloud is an object with one method a noun. What a cloud can do beyond `Cloud` is a protocol of its own; a cloud that
-cannot do it lacks the protocol's members, and the error names the clouds that have them.
+A cloud is an object with one method a noun. What a cloud can do beyond `Cloud` is a protocol of its own, in
+`clouds.capabilities`.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import pulumi
 
+from springtide.clouds.capabilities import (
+    WISHES_OF_POOLS,
+    WISHES_OF_STORAGE,
+    SupportsEfa,
+    SupportsFlexStart,
+    SupportsGpuDirect,
+    SupportsLadder,
+    SupportsLustre,
+    SupportsQueuedCapacity,
+    SupportsReservations,
+    SupportsShared,
+    SupportsSharing,
+    SupportsWaking,
+    Wish,
+)
+from springtide.clouds.parts import (
+    ClusterParts,
+    ControllerParts,
+    IdentityParts,
+    NetworkParts,
+    Notice,
+    PoolParts,
+    StorageParts,
+)
 from springtide.spec import (
     ClusterSpec,
     EnvironmentSpec,
@@ -31,64 +54,31 @@ if TYPE_CHECKING:
     from springtide.network import NetworkRef
     from springtide.selection import Choice
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkParts:
-    """What a cloud made for a network."""
-
-    network_id: pulumi.Output[str]
-    private_subnets: Mapping[str, pulumi.Output[str]]
-    """By zone id. Whoever uses one is made after its way out exists."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterParts:
-    """What a cloud made for a cluster."""
-
-    name: pulumi.Output[str]
-    endpoint: pulumi.Output[str]
-    kubeconfig: pulumi.Output[str]
-    node_role: pulumi.Output[str]
-    control_plane: pulumi.Resource
-    """The resource with which everything inside the cluster goes away."""
-    ready: Sequence[pulumi.Resource]
-    """What must exist before a pod can run: nodes, name service."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolParts:
-    """What a cloud made for a pool."""
-
-    selector: pulumi.Output[dict[str, str]]
-    """Node labels; whoever uses them is made after the pool and destroyed before it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StorageParts:
-    """What a cloud made for storage."""
-
-    url: str
-    """Known before the storage exists: its name is ours."""
-    resource: pulumi.Output[str]
-    """Name in the cloud's access rules; whoever uses it is made after the storage is safe to use."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdentityParts:
-    """What a cloud made for a workload's identity."""
-
-    annotations: Mapping[str, pulumi.Input[str]]
-    """Annotations that the workload's ServiceAccount needs."""
-    ready: Sequence[pulumi.Resource]
-    """What must exist before a pod with this identity starts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """Seconds between the cloud's warning and the loss of a machine; None where the cloud takes none back by itself."""
-
-    seconds: int | None
-    source: str
+__all__ = [
+    "Cloud",
+    "ClusterParts",
+    "ControllerParts",
+    "IdentityParts",
+    "NetworkParts",
+    "Notice",
+    "PoolParts",
+    "StorageParts",
+    "SupportsEfa",
+    "SupportsFlexStart",
+    "SupportsGpuDirect",
+    "SupportsLadder",
+    "SupportsLustre",
+    "SupportsQueuedCapacity",
+    "SupportsReservations",
+    "SupportsShared",
+    "SupportsSharing",
+    "SupportsWaking",
+    "available",
+    "cloud_findings",
+    "load",
+    "pool_findings",
+    "storage_findings",
+]
 
 
 class Cloud(Protocol):
@@ -96,7 +86,12 @@ class Cloud(Protocol):
 
     name: str
     charts: tuple[str, ...]
-    """Charts that a cluster of this cloud needs because the cloud does not bring what is in them."""
+    """Charts that every cluster of this cloud needs because the cloud does not bring what is in them."""
+    addons: tuple[str, ...]
+    """Controllers that the cloud installs and keeps up to date by itself, where an environment uses them."""
+
+    system_machine_types: tuple[str, ...]
+    """Machine types of system nodes where nothing else is said."""
 
     def provider(self, name: str, spec: EnvironmentSpec, opts: pulumi.ResourceOptions) -> pulumi.ProviderResource:
         """A provider that refuses every account but the environment's."""
@@ -133,8 +128,32 @@ class Cloud(Protocol):
         """An identity for pods of one ServiceAccount, without keys, that may use just what `grants` name."""
         ...
 
-    def notice(self, capacity: str) -> Notice:
-        """How much notice a machine bought as `capacity` gives."""
+    def addon(self, name: str, cluster: "ClusterRef", parent: pulumi.Resource) -> pulumi.Resource:
+        """One of `addons`."""
+        ...
+
+    def controller(self, chart: str, cluster: "ClusterRef", parent: pulumi.Resource) -> ControllerParts:
+        """What a chart's controller needs of the cloud: rights, queues, and the values that name them."""
+        ...
+
+    def pool_controllers(self, spec: PoolSpec, mode: str) -> tuple[str, ...]:
+        """Charts and add-ons without which such a pool does not work in a cluster of that mode."""
+        ...
+
+    def storage_controllers(self, spec: StorageSpec) -> tuple[str, ...]:
+        """Charts and add-ons without which nothing mounts such storage."""
+        ...
+
+    def notice(self, capacity: str, version: str) -> Notice:
+        """How much notice a pod gets on a machine bought as `capacity`, in a cluster of that Kubernetes version."""
+        ...
+
+    def network_findings(self, spec: NetworkSpec) -> list[Finding]:
+        """What a network asks for that this cloud does not have."""
+        ...
+
+    def pool_findings(self, spec: PoolSpec, choice: "Choice", *, version: str, mode: str) -> list[Finding]:
+        """What is impossible about a pool in such a cluster of this cloud, beyond what its capabilities say."""
         ...
 
     def account_findings(self, account: str) -> list[Finding]:
@@ -152,30 +171,6 @@ class Cloud(Protocol):
     def registry(self, account: str, region: str) -> str:
         """Host of the account's own image registry."""
         ...
-
-
-@runtime_checkable
-class SupportsLadder(Protocol):
-    """A cloud that tries several kinds of capacity in a stated order."""
-
-    def capacity_ladder(self) -> None:
-        """Marks the capability; the pool's rendering does the work."""
-
-
-@runtime_checkable
-class SupportsReservations(Protocol):
-    """A cloud whose pools can use capacity that was reserved."""
-
-    def reserved_pool(self) -> None:
-        """Marks the capability; the pool's rendering does the work."""
-
-
-@runtime_checkable
-class SupportsWaking(Protocol):
-    """A cloud whose pools grow from zero when a pod asks for them."""
-
-    def waking_pool(self) -> None:
-        """Marks the capability; the pool's rendering does the work."""
 
 
 def available() -> tuple[str, ...]:
@@ -205,18 +200,53 @@ def cloud_findings(name: str) -> list[Finding]:
     return [refuse("settings/cloud", "/cloud", name, f"unknown cloud {name!r}.", fix, allowed=known)]
 
 
-def pool_findings(cloud: str, spec: PoolSpec) -> list[Finding]:
-    """What a pool asks for that this cloud cannot do."""
-    target, findings = load(cloud), []
-    if len(set(spec.capacity)) > 1 and not isinstance(target, SupportsLadder):
-        message = f"{cloud} keeps no order between {' and '.join(spec.capacity)} in this version."
-        fix = f"name one kind of capacity, or make one pool of each{_who_can(SupportsLadder)}"
-        findings.append(refuse("clouds/ladder", "/capacity", list(spec.capacity), message, fix))
-    if "reserved" in spec.capacity and not isinstance(target, SupportsReservations):
-        message = f"{cloud} pools cannot use reserved capacity in this version."
-        fix = f"use spot or on-demand{_who_can(SupportsReservations)}"
-        findings.append(refuse("clouds/reserved", "/capacity", list(spec.capacity), message, fix))
-    return findings
+def pool_findings(cloud: str, spec: PoolSpec, choice: "Choice", *, version: str, mode: str) -> list[Finding]:
+    """What a pool asks for that this cloud cannot do, or not so."""
+    target = load(cloud)
+    rules = {
+        SupportsLadder: lambda it: it.ladder_findings(spec),
+        SupportsReservations: lambda it: it.reservation_findings(spec, choice),
+        SupportsQueuedCapacity: lambda it: it.queued_findings(spec, choice),
+        SupportsFlexStart: lambda it: it.flex_start_findings(spec, choice),
+        SupportsEfa: lambda it: it.efa_findings(spec, choice),
+        SupportsGpuDirect: lambda it: it.gpudirect_findings(spec, choice),
+        SupportsSharing: lambda it: it.sharing_findings(spec),
+    }
+    asked = [wish.protocol for wish in WISHES_OF_POOLS if wish.asked(spec) and isinstance(target, wish.protocol)]
+    return [
+        *_absent(cloud, spec, WISHES_OF_POOLS),
+        *(found for protocol in asked for found in rules[protocol](target)),
+        *target.pool_findings(spec, choice, version=version, mode=mode),
+    ]
+
+
+def storage_findings(cloud: str, spec: StorageSpec) -> list[Finding]:
+    """What storage asks for that this cloud cannot do, or not so."""
+    target = load(cloud)
+    rules = {
+        SupportsLustre: lambda it: it.lustre_findings(spec),
+        SupportsShared: lambda it: it.shared_findings(spec),
+    }
+    asked = [wish.protocol for wish in WISHES_OF_STORAGE if wish.asked(spec) and isinstance(target, wish.protocol)]
+    return [
+        *_absent(cloud, spec, WISHES_OF_STORAGE),
+        *(found for protocol in asked for found in rules[protocol](target)),
+    ]
+
+
+def _absent(cloud: str, spec: Any, wishes: Iterable[Wish]) -> list[Finding]:
+    target = load(cloud)
+    return [
+        refuse(
+            "clouds/absent",
+            wish.path,
+            getattr(spec, wish.path.removeprefix("/")),
+            f"{cloud} has no {wish.what} here.",
+            f"{wish.instead}{_who_can(wish.protocol)}",
+        )
+        for wish in wishes
+        if wish.asked(spec) and not isinstance(target, wish.protocol)
+    ]
 
 
 def _who_can(capability: type) -> str:

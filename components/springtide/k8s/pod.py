@@ -1,7 +1,7 @@
 """What all our pods have in common: no privileges, GPUs they can tolerate, memory they can share, a disk to scratch on."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from springtide.k8s import Manifest
 from springtide_workloads import contract
@@ -9,6 +9,44 @@ from springtide_workloads import contract
 GPU = "nvidia.com/gpu"
 USER_ID = 10001
 """User of the images (workloads/images); any number above 0 would do for the restricted standard."""
+
+
+class Sidecar(TypedDict):
+    """A container that runs beside the workload's own: a fabric's receive manager."""
+
+    name: str
+    """Name of the container."""
+    image: str
+    """Image, as its vendor publishes it."""
+    command: list[str]
+    """Command in exec form."""
+    env: NotRequired[dict[str, str]]
+    """Environment variables."""
+    host_paths: NotRequired[dict[str, str]]
+    """Directories of the node, each with its place in the container."""
+    capabilities: NotRequired[list[str]]
+    """Linux capabilities it needs, such as NET_ADMIN."""
+
+
+class PodPart(TypedDict, total=False):
+    """What a pod needs on the nodes of one pool besides GPUs."""
+
+    resources: dict[str, str]
+    """Extended resources of a whole node, in requests and limits: {"vpc.amazonaws.com/efa": "32"}."""
+    env: dict[str, str]
+    """Environment variables of the fabric's libraries."""
+    annotations: dict[str, str]
+    """Annotations of the pod: which networks its interfaces are in."""
+    labels: dict[str, str]
+    """Labels of the pod that its node pool asks for."""
+    host_paths: dict[str, str]
+    """Directories of the node, each with its place in the workload's container."""
+    sidecars: list[Sidecar]
+    """Containers beside the workload's own."""
+    tolerations: list[dict[str, str]]
+    """Taints of the pool, besides the GPU's, that the pod accepts."""
+    together: str
+    """Node label whose value all pods of one job must share: the rung and the zone they landed on first."""
 
 
 def environment(variables: Mapping[str, str]) -> list[Manifest]:

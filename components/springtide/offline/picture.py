@@ -173,7 +173,7 @@ def _lane(name: str, content: Markup, work: Sequence[Workload], *, height: int, 
 
 
 def _system_lane(report: Report, cluster: ClusterView, work: Sequence[Workload]) -> _Lane:
-    charts = [chart for item in ControllersView.among(report.plan.resources) for chart in item.charts]
+    charts = [chart for item in ControllersView.among(report.plan.resources) for chart in item.installed]
     types = ", ".join(cluster.system_machine_types)
     content = together(
         _box(_COLUMNS["name"], 14, 158, 44, "plane"),

@@ -168,12 +168,12 @@ class ControllersView(View):
     """What the environment installs in its cluster."""
 
     TYPE: ClassVar[str] = "springtide:index:Controllers"
-    charts: tuple[str, ...]
+    installed: tuple[str, ...]
 
     @property
     def wake_nodes(self) -> bool:
         """Whether one of them starts a node of a pool that sleeps at zero."""
-        return bool(WAKING_CHARTS.intersection(self.charts))
+        return bool(WAKING_CHARTS.intersection(self.installed))
 
 
 def _camel_case(name: str) -> str:

@@ -33,6 +33,10 @@ UNUSABLE_FAMILIES = {
     "g7": "boots with NVIDIA driver 595 only and the pinned Bottlerocket release has 580:"
     " github.com/bottlerocket-os/bottlerocket/issues/4889",
 }
+DRIVER_FLOORS = {"g7": 595}
+DRIVER_CEILINGS = dict.fromkeys(("p3dn", "g6f", "gr6f"), 580)
+"""Family → branch of the NVIDIA driver: awslabs/amazon-eks-ami doc/usage/g7-ami.md (595, and what it does not serve)."""
+
 EKS_REFUSES = "EKS takes no subnet in this zone: docs.aws.amazon.com/eks/latest/userguide/network-reqs.html"
 REFUSED_ZONES = {"use1-az3": "us-east-1", "usw1-az2": "us-west-1", "cac1-az3": "ca-central-1"}
 
@@ -45,7 +49,7 @@ ABOUT = {
 COLUMNS: Mapping[str, Sequence[str]] = {
     lookup.MACHINE_TYPES: (
         "name", "gpu", "gpus", "gpu_memory_mib", "vcpus", "memory_mib", "local_disk_gb", "architecture", "efa_max",
-        "usage_classes", "network_cards", "unusable",
+        "driver_floor", "driver_ceiling", "usage_classes", "network_cards", "unusable",
     ),
     lookup.OFFERINGS: ("machine_type", "region", "zones"),
     lookup.ZONES: ("region", "zone", "refused"),
@@ -153,6 +157,7 @@ def _machines(session: Any, region_of: Mapping[str, str]) -> list[dict[str, Any]
 def machine(answer: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the machine types' table from one item of EC2's answer."""
     network = answer["NetworkInfo"]
+    family = answer["InstanceType"].split(".")[0]
     return {
         "name": answer["InstanceType"],
         **_accelerator(answer),
@@ -161,6 +166,8 @@ def machine(answer: Mapping[str, Any]) -> dict[str, Any]:
         "local_disk_gb": answer.get("InstanceStorageInfo", {}).get("TotalSizeInGB", 0),
         "architecture": answer["ProcessorInfo"]["SupportedArchitectures"][-1],
         "efa_max": network.get("EfaInfo", {}).get("MaximumEfaInterfaces", 0),
+        "driver_floor": DRIVER_FLOORS.get(family, 0),
+        "driver_ceiling": DRIVER_CEILINGS.get(family, 0),
         "usage_classes": sorted(answer["SupportedUsageClasses"]),
         "network_cards": _runs(network["NetworkCards"]),
     }

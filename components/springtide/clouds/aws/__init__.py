@@ -1,19 +1,15 @@
 """AWS: EKS with managed node groups. Each noun has a file of its own; this one only names them."""
 
-from springtide.clouds import Cloud, Notice
+from springtide.clouds import Cloud
 from springtide.clouds.aws.cluster import cluster, cluster_findings
+from springtide.clouds.aws.controllers import addon, controller, pool_controllers, storage_controllers
 from springtide.clouds.aws.identity import identity
-from springtide.clouds.aws.network import network
-from springtide.clouds.aws.pool import gpu_pool
+from springtide.clouds.aws.network import network, network_findings
+from springtide.clouds.aws.notice import notice
+from springtide.clouds.aws.pool import gpu_pool, pool_findings
 from springtide.clouds.aws.provider import account_findings, provider
 from springtide.clouds.aws.registry import registry
 from springtide.clouds.aws.storage import bucket, bucket_findings
-
-_NOTICES = {
-    "spot": Notice(seconds=120, source="EC2 spot interruption notice, two minutes"),
-    "on-demand": Notice(seconds=None, source="EC2 takes no on-demand instance back"),
-    "reserved": Notice(seconds=None, source="EC2 takes no reserved instance back before its end"),
-}
 
 
 class Aws:
@@ -21,7 +17,11 @@ class Aws:
 
     name = "aws"
     charts: tuple[str, ...] = ("metrics-server",)
+    addons: tuple[str, ...] = ()
+    system_machine_types: tuple[str, ...] = ("m7i.large",)
     account_findings = staticmethod(account_findings)
+    addon = staticmethod(addon)
+    controller = staticmethod(controller)
     bucket = staticmethod(bucket)
     bucket_findings = staticmethod(bucket_findings)
     cluster = staticmethod(cluster)
@@ -29,7 +29,11 @@ class Aws:
     gpu_pool = staticmethod(gpu_pool)
     identity = staticmethod(identity)
     network = staticmethod(network)
-    notice = staticmethod(_NOTICES.__getitem__)
+    network_findings = staticmethod(network_findings)
+    notice = staticmethod(notice)
+    pool_controllers = staticmethod(pool_controllers)
+    pool_findings = staticmethod(pool_findings)
+    storage_controllers = staticmethod(storage_controllers)
     provider = staticmethod(provider)
     registry = staticmethod(registry)
 

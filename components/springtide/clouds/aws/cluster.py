@@ -53,6 +53,7 @@ def cluster(
         node_role=pulumi.Output.all(node_role_arn, after(None, node_role, encrypted_by, *early)).apply(
             lambda both: str(both[0])
         ),
+        security_group=control_plane.vpc_config.apply(lambda vpc: str(vpc.cluster_security_group_id)),
         control_plane=control_plane,
         ready=(system, *late),
     )
@@ -158,7 +159,7 @@ def _control_plane(
             "subnet_ids": list(network["private_subnets"].values()),
             "endpoint_private_access": True,
             "endpoint_public_access": True,
-            "public_access_cidrs": list(spec.access),
+            "public_access_cidrs": list(spec.ranges),
         },
         opts=child_of(parent, depends_on=[logs, may_encrypt]),
     )

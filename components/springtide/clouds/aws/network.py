@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from springtide.clouds import NetworkParts
 from springtide.component import after, child_of
 from springtide.environment import EnvironmentRef
-from springtide.spec import NetworkSpec
+from springtide.spec import Finding, NetworkSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,3 +155,8 @@ def _private_subnet(  # noqa: PLR0913, PLR0917  a subnet has this many relations
     )
     association = aws.ec2.RouteTableAssociation(label, subnet_id=subnet.id, route_table_id=table.id, opts=inside)
     return _Private(subnet=subnet, table=table, way_out=(route, association))
+
+
+def network_findings(spec: NetworkSpec) -> list[Finding]:  # noqa: ARG001
+    """What a network asks for that AWS does not have."""
+    return []

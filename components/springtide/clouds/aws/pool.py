@@ -8,7 +8,7 @@ from springtide.clouds.aws.nodes import launch_template, node_release, template_
 from springtide.cluster import ClusterRef
 from springtide.component import after, child_of
 from springtide.selection import Choice
-from springtide.spec import PoolSpec
+from springtide.spec import Finding, PoolSpec
 
 AMI_TYPES = {"x86_64": "BOTTLEROCKET_x86_64_NVIDIA", "arm64": "BOTTLEROCKET_ARM_64_NVIDIA"}
 CAPACITY_TYPES = {"spot": "SPOT", "on-demand": "ON_DEMAND"}
@@ -43,3 +43,8 @@ def gpu_pool(name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, par
         opts=child_of(parent),
     )
     return PoolParts(selector=after({"springtide.dev/pool": name}, group))
+
+
+def pool_findings(spec: PoolSpec, choice: Choice, *, version: str, mode: str) -> list[Finding]:  # noqa: ARG001
+    """What is impossible about a pool on AWS."""
+    return []

@@ -1,0 +1,104 @@
+"""A file system that many pods mount at once."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from springtide import clouds
+from springtide.cluster import ClusterRef
+from springtide.component import after, checked, child_of, intent
+from springtide.controllers import absent
+from springtide.k8s.volume import persistent_volume, volume_claim
+from springtide.spec import Finding, StorageSpec, dns_label, one_of
+from springtide.storage import StorageRef
+
+KINDS = ("lustre", "shared")
+MOUNTS = "/mnt"
+"""Where file systems are mounted in a container, each under its own name."""
+NOMINAL_GIB = 1024
+"""Size that a volume claims of a file system that grows by itself; Kubernetes wants a figure and nothing holds it to it."""
+
+
+class FileSystemArgs(TypedDict):
+    """Arguments of `FileSystem`."""
+
+    cluster: ClusterRef
+    """Cluster whose pods mount it; take it from `Controllers.ref`."""
+    kind: str
+    """What it is: `lustre`, a parallel file system; `shared`, a file system over NFS."""
+    size_gib: NotRequired[int]
+    """Size in GiB; in which steps it is sold is the cloud's to say. Default: it grows, where the cloud has such."""
+    mbps_per_tib: NotRequired[int]
+    """Throughput of a Lustre file system, in MB/s for each TiB. Default: the cloud's least."""
+    linked_bucket: NotRequired[StorageRef]
+    """Bucket whose objects are files of a Lustre file system, and which gets what is written there; take it from `Storage.ref`."""
+    protect: NotRequired[bool]
+    """Whether a destroy is refused. Default: yes."""
+
+
+class FileSystem(pulumi.ComponentResource):
+    """A managed file system, and the volume by which pods mount it.
+
+    Attributes:
+        ref: What workloads need to know of it.
+    """
+
+    claim: pulumi.Output[str]
+    """Name of the PersistentVolumeClaim."""
+
+    def __init__(self, name: str, args: FileSystemArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        cluster, linked = args["cluster"], args.get("linked_bucket")
+        place = cluster["environment"]
+        cloud = clouds.load(place["cloud"])
+        plain = {**args, **({} if linked is None else {"linked_bucket": linked["name"]})}
+        spec = checked(
+            StorageSpec,
+            plain,
+            f"FileSystem {name}",
+            wiring=["cluster"],
+            rules=lambda spec: [
+                *dns_label("/name", name),
+                *one_of("/kind", spec.kind, KINDS),
+                *findings(spec, place["cloud"]),
+                *absent(cluster, cloud.storage_controllers(spec), "/kind", spec.kind),
+            ],
+        )
+        said = intent(spec, cloud=place["cloud"], region=place["region"])
+        super().__init__("springtide:index:FileSystem", name, said, opts)
+        made = _make(name, spec, cluster, linked, self)
+        self.claim = self._mounted(name, spec, cluster, made)
+        self.ref = StorageRef(
+            name=name, url=f"file://{MOUNTS}/{name}", resource="", claim=self.claim, mount_path=f"{MOUNTS}/{name}"
+        )
+        self.register_outputs(said | {"claim": self.claim})
+
+    def _mounted(
+        self, name: str, spec: StorageSpec, cluster: ClusterRef, made: clouds.StorageParts
+    ) -> pulumi.Output[str]:
+        size = NOMINAL_GIB if spec.size_gib is None else spec.size_gib
+        source = {} if made.volume is None else made.volume
+        volume = kubernetes.core.v1.PersistentVolume(
+            name, **persistent_volume(name, cluster["namespace"], size, source), opts=child_of(self)
+        )
+        claim = kubernetes.core.v1.PersistentVolumeClaim(
+            name, **volume_claim(name, cluster["namespace"], size), opts=child_of(self, depends_on=[volume])
+        )
+        return after(name, claim)
+
+
+def findings(spec: StorageSpec, cloud: str) -> list[Finding]:
+    """What a cloud does not sell."""
+    return clouds.storage_findings(cloud, spec)
+
+
+def _make(
+    name: str, spec: StorageSpec, cluster: ClusterRef, linked: StorageRef | None, parent: pulumi.Resource
+) -> clouds.StorageParts:
+    cloud = clouds.load(cluster["environment"]["cloud"])
+    if spec.kind == "lustre" and isinstance(cloud, clouds.SupportsLustre):
+        return cloud.lustre(name, spec, cluster, linked, parent)
+    if spec.kind == "shared" and isinstance(cloud, clouds.SupportsShared):
+        return cloud.shared(name, spec, cluster, parent)
+    message = f"{cloud.name} has no {spec.kind} file systems; `findings` says so before it comes to this"
+    raise LookupError(message)

@@ -1,0 +1,81 @@
+"""What runs on the pools: training jobs and model services."""
+
+from springtide.spec.checks import at_least, by_digest, dns_label, one_of, spec
+from springtide.spec.finding import Finding, refuse
+
+EXPOSURES = ("none",)
+
+
+@spec
+class JobSpec:
+    """A training job: its definition, and the run that lives, if any."""
+
+    recipe: str
+    nodes: int = 1
+    run: str | None = None
+    image: str | None = None
+
+    def findings(self) -> list[Finding]:
+        """What is impossible about this job."""
+        run = [] if self.run is None else dns_label("/run", self.run)
+        return [*at_least("/nodes", self.nodes, 1), *run, *by_digest("/image", self.image)]
+
+
+@spec
+class ModelSpec:
+    """Which model a service loads: what a job's run exported."""
+
+    job: str
+    """Name of the training job whose run exported it."""
+
+
+@spec
+class ReplicasSpec:
+    """How many servers run, at least and at most."""
+
+    min: int = 1
+    max: int = 1
+
+
+@spec
+class ScaleOnSpec:
+    """What makes a service grow between its two bounds; without a signal it stays at its minimum."""
+
+    cpu_percent: int | None = None
+
+
+@spec
+class ServiceSpec:
+    """A model server and how many of it."""
+
+    model: ModelSpec
+    replicas: ReplicasSpec = ReplicasSpec()
+    scale_on: ScaleOnSpec = ScaleOnSpec()
+    gpus: int | None = None
+    expose: str = "none"
+    image: str | None = None
+    propagation_seconds: int = 10
+    drain_seconds: int = 60
+
+    def findings(self) -> list[Finding]:
+        """What is impossible about this service."""
+        cpu = self.scale_on.cpu_percent
+        return [
+            *at_least("/replicas/min", self.replicas.min, 0),
+            *at_least("/replicas/max", self.replicas.max, max(self.replicas.min, 1)),
+            *_nothing_wakes(self.replicas.min),
+            *([] if cpu is None else at_least("/scale_on/cpu_percent", cpu, 1)),
+            *one_of("/expose", self.expose, EXPOSURES),
+            *([] if self.gpus is None else at_least("/gpus", self.gpus, 0)),
+            *at_least("/propagation_seconds", self.propagation_seconds, 0),
+            *at_least("/drain_seconds", self.drain_seconds, 1),
+            *by_digest("/image", self.image),
+        ]
+
+
+def _nothing_wakes(min_replicas: int) -> list[Finding]:
+    if min_replicas != 0:
+        return []
+    message = "no replica would ever start: nothing in this plan wakes a service from zero."
+    fix = "use 1 or more until KEDA and the gateway are in the plan"
+    return [refuse("spec/wake", "/replicas/min", 0, message, fix)]
