@@ -35,7 +35,10 @@ def usable_zones(cloud: str, region: str) -> tuple[str, ...]:
 def zone_findings(cloud: str, region: str, zones: Sequence[str]) -> list[Finding]:
     """Which zones of a list are none of the region's, or none that clusters may use."""
     refused = {zone.id: zone.refused for zone in catalog.zones(cloud, region)}
-    usable, fix = usable_zones(cloud, region), "use zone ids, not names: an id means the same place in every account"
+    usable, fix = (
+        usable_zones(cloud, region),
+        "use one of them; on AWS these are ids, which mean the same place in every account",
+    )
     wrong = ((i, zone) for i, zone in enumerate(zones) if refused.get(zone, "unknown"))
     return [
         refuse(

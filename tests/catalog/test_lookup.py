@@ -9,49 +9,70 @@ from hypothesis import strategies as st
 from springtide import catalog
 from springtide.catalog import Capacity, MachineType, UnknownNameError, lookup, table
 
-ACCELERATORS = [item.name for item in catalog.accelerators("aws")]
+CLOUDS = catalog.clouds()
 PRICES = {
-    (row["machine_type"], row["region"], row["capacity"]): row
-    for row in table.read(lookup.FOLDER / "aws" / lookup.PRICES).records()
+    (cloud, row["machine_type"], row["region"], row["capacity"]): row
+    for cloud in CLOUDS
+    for row in lookup.records(cloud, lookup.PRICES)
 }
-requests = st.tuples(st.sampled_from(ACCELERATORS), st.integers(0, 16), st.sampled_from(catalog.regions("aws")))
+
+
+@st.composite
+def asked(draw: st.DrawFn) -> tuple[str, str, int, str]:
+    """A cloud, an accelerator and a count that some machine of it has, and a region."""
+    cloud = draw(st.sampled_from(CLOUDS))
+    machine = draw(st.sampled_from([item for item in catalog.machine_types(cloud) if item.gpu]))
+    return cloud, machine.gpu, machine.gpus, draw(st.sampled_from(catalog.regions(cloud)))
+
+
+requests = asked()
 
 
 def on_demand(item: MachineType, region: str) -> float | None:
-    found = catalog.price("aws", region, item.name, Capacity.ON_DEMAND)
+    found = catalog.price(item.cloud, region, item.name, Capacity.ON_DEMAND)
     return None if found is None else found.usd_per_hour
 
 
 @given(requests)
-def test_candidates_have_what_was_asked_for_where_it_was_asked_for(request: tuple[str, int, str]) -> None:
-    gpu, count, region = request
-    for item in catalog.candidates("aws", gpu, count, region):
-        assert (item.gpu, item.gpus, item.unusable) == (gpu, count, "")
+def test_candidates_have_what_was_asked_for_where_it_was_asked_for(request: tuple[str, str, int, str]) -> None:
+    cloud, gpu, count, region = request
+    for item in catalog.candidates(*request):
+        assert (item.cloud, item.gpu, item.gpus, item.unusable) == (cloud, gpu, count, "")
         assert catalog.offered(item, region)
 
 
 @given(requests)
-def test_candidates_are_cheapest_first_and_unpriced_last(request: tuple[str, int, str]) -> None:
-    gpu, count, region = request
-    prices = [on_demand(item, region) for item in catalog.candidates("aws", gpu, count, region)]
+def test_candidates_are_cheapest_first_and_unpriced_last(request: tuple[str, str, int, str]) -> None:
+    prices = [on_demand(item, request[3]) for item in catalog.candidates(*request)]
     priced = [price for price in prices if price is not None]
     assert priced == sorted(priced)
     assert prices[len(priced) :] == [None] * (len(prices) - len(priced))
 
 
 @given(requests)
-def test_candidates_leave_nothing_usable_out(request: tuple[str, int, str]) -> None:
-    gpu, count, region = request
-    usable = {item for item in catalog.machine_types("aws") if (item.gpu, item.gpus, item.unusable) == (gpu, count, "")}
-    assert set(catalog.candidates("aws", gpu, count, region)) == {i for i in usable if catalog.offered(i, region)}
+def test_candidates_leave_nothing_usable_out(request: tuple[str, str, int, str]) -> None:
+    cloud, gpu, count, region = request
+    usable = {item for item in catalog.machine_types(cloud) if (item.gpu, item.gpus, item.unusable) == (gpu, count, "")}
+    assert set(catalog.candidates(*request)) == {item for item in usable if catalog.offered(item, region)}
 
 
 @given(requests)
-def test_a_count_that_a_usable_machine_has_is_a_count_of_its_accelerator(request: tuple[str, int, str]) -> None:
-    gpu, count, region = request
-    found = catalog.accelerator("aws", gpu)
+def test_a_count_that_a_usable_machine_has_is_a_count_of_its_accelerator(request: tuple[str, str, int, str]) -> None:
+    cloud, gpu, count, _ = request
+    found = catalog.accelerator(cloud, gpu)
     assert found is not None
-    assert not catalog.candidates("aws", gpu, count, region) or count in found.counts
+    assert not catalog.candidates(*request) or count in found.counts
+
+
+@given(requests)
+def test_a_zone_that_offers_a_machine_is_a_zone_of_the_region_that_clusters_may_use(
+    request: tuple[str, str, int, str],
+) -> None:
+    cloud, gpu, _, region = request
+    usable = {zone.id for zone in catalog.zones(cloud, region) if not zone.refused}
+    for item in (item for item in catalog.machine_types(cloud) if item.gpu == gpu):
+        assert set(catalog.offered(item, region)) <= usable
+        assert (region in catalog.regions_of(item)) == bool(catalog.offered(item, region))
 
 
 def test_one_l4_in_us_east_1_is_cheapest_on_g6_xlarge() -> None:
@@ -70,11 +91,11 @@ def test_a_machine_without_a_price_comes_after_those_with_one(monkeypatch: pytes
 
 
 @given(requests, st.sampled_from(Capacity))
-def test_a_price_is_the_tables_own_or_absent(request: tuple[str, int, str], capacity: Capacity) -> None:
-    gpu, count, region = request
-    for item in catalog.candidates("aws", gpu, count, region):
-        row = PRICES.get((item.name, region, capacity.value))
-        found = catalog.price("aws", region, item.name, capacity)
+def test_a_price_is_the_tables_own_or_absent(request: tuple[str, str, int, str], capacity: Capacity) -> None:
+    cloud, _, _, region = request
+    for item in catalog.candidates(*request):
+        row = PRICES.get((cloud, item.name, region, capacity.value))
+        found = catalog.price(cloud, region, item.name, capacity)
         assert (found is None) == (row is None)
         assert found is None or row is None or (found.usd_per_hour, found.date) == (row["usd_per_hour"], row["date"])
 
@@ -113,7 +134,7 @@ def test_a_region_without_machines_offers_none() -> None:
 
 
 def test_an_unknown_cloud_is_an_error_that_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownNameError, match="unknown cloud 'nimbus': the catalog knows aws"):
+    with pytest.raises(UnknownNameError, match="unknown cloud 'nimbus': the catalog knows aws, gcp"):
         catalog.machine_types("nimbus")
 
 
@@ -164,8 +185,10 @@ def test_values_cannot_be_changed_by_who_looks_them_up() -> None:
 
 
 def test_the_date_is_that_of_the_newest_snapshot() -> None:
-    headers = [table.read(path).header for path in (lookup.FOLDER / "aws").glob("*.json")]
-    assert catalog.date() == catalog.date("aws") == max(header.date for header in headers if header.date is not None)
+    headers = {cloud: [table.read(path).header for path in (lookup.FOLDER / cloud).glob("*.json")] for cloud in CLOUDS}
+    newest = {cloud: max(header.date for header in found if header.date) for cloud, found in headers.items()}
+    assert {cloud: catalog.date(cloud) for cloud in CLOUDS} == newest
+    assert catalog.date() == max(newest.values())
 
 
 def test_a_service_price_has_its_unit() -> None:
@@ -185,6 +208,20 @@ def test_a_node_image_is_chosen_by_version_accelerator_and_architecture() -> Non
     assert catalog.node_image("aws", "1.35", gpu=False) != image
     assert catalog.node_image("aws", "1.35", gpu=True, architecture="riscv64") is None
     assert catalog.node_image("aws", "1.20", gpu=True) is None
+
+
+def test_a_cloud_that_pins_no_images_has_none_and_says_so() -> None:
+    assert catalog.pins_node_images("aws")
+    assert not catalog.pins_node_images("gcp")
+    assert catalog.node_images("gcp") == ()
+    assert catalog.node_image("gcp", "1.35", gpu=True) is None
+    with pytest.raises(UnknownNameError):
+        catalog.pins_node_images("nimbus")
+
+
+def test_a_near_miss_of_a_region_is_understood() -> None:
+    assert catalog.near_regions("gcp", "us-central-1")[0] == "us-central1"
+    assert catalog.near_regions("aws", "us-east1") == ("us-east-1",)
 
 
 def test_the_public_face_is_sorted_and_complete() -> None:

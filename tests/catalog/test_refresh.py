@@ -175,8 +175,8 @@ def test_another_failure_of_the_cloud_is_said_too(monkeypatch: pytest.MonkeyPatc
 def test_an_unknown_cloud_is_said_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UnknownNameError):
         refresh.refresh("nimbus")
-    assert refresh.main(["nimbus"]) == 1
-    assert capsys.readouterr().err == "unknown cloud 'nimbus': the catalog knows aws\n"
+    assert refresh.main(["nimbus"]) == 2
+    assert capsys.readouterr().err == "unknown cloud 'nimbus': the catalog knows aws, gcp\n"
 
 
 @pytest.mark.usefixtures("instant")

@@ -32,7 +32,7 @@ def interpolated(scripts: Iterable[str]) -> list[str]:
 
 
 def test_the_workflows_are_these() -> None:
-    assert [flow.name for flow in workflows()] == ["ci", "comment", "deploy", "images", "preview"]
+    assert [flow.name for flow in workflows()] == ["catalog", "ci", "comment", "deploy", "images", "preview"]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +98,7 @@ def test_every_job_ends_by_itself(flow: Workflow) -> None:
 def test_each_job_has_exactly_the_rights_it_needs() -> None:
     granted = {f"{flow.name}/{job}": flow.permissions(job) for flow in workflows() for job in flow.jobs}
     assert granted == {
+        "catalog/freshness": READ,
         "ci/check": READ,
         "comment/comment": {"actions": "read", "pull-requests": "write"},
         "deploy/up": ASSUME_ROLE,

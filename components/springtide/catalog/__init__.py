@@ -1,8 +1,9 @@
-"""What the clouds offer and what it costs: machine types, accelerators, zones, dated prices, pinned node images.
+"""What the clouds offer, what it costs and what it needs: machines, zones, dated prices, images, quotas, fabrics.
 
 Look-ups are pure and read data files that ship with the package; `springtide.catalog.refresh` remakes those files.
 """
 
+from springtide.catalog.fabrics import fabric_parts
 from springtide.catalog.lookup import (
     UnknownNameError,
     accelerator,
@@ -15,6 +16,7 @@ from springtide.catalog.lookup import (
     machine_types,
     near_accelerators,
     near_machine_types,
+    near_regions,
     node_image,
     node_images,
     offered,
@@ -29,23 +31,29 @@ from springtide.catalog.lookup import (
 from springtide.catalog.model import (
     Accelerator,
     Capacity,
+    FabricPart,
     KubernetesVersion,
     MachineType,
     NetworkCard,
     NodeImage,
     Price,
+    Quota,
     ServicePrice,
     Zone,
 )
+from springtide.catalog.quota import quotas
+from springtide.catalog.versions import feature_floors, features, has_feature
 
 __all__ = [
     "Accelerator",
     "Capacity",
+    "FabricPart",
     "KubernetesVersion",
     "MachineType",
     "NetworkCard",
     "NodeImage",
     "Price",
+    "Quota",
     "ServicePrice",
     "UnknownNameError",
     "Zone",
@@ -54,16 +62,22 @@ __all__ = [
     "candidates",
     "clouds",
     "date",
+    "fabric_parts",
+    "feature_floors",
+    "features",
+    "has_feature",
     "kubernetes_versions",
     "machine_type",
     "machine_types",
     "near_accelerators",
     "near_machine_types",
+    "near_regions",
     "node_image",
     "node_images",
     "offered",
     "pins_node_images",
     "price",
+    "quotas",
     "regions",
     "regions_of",
     "service_items",

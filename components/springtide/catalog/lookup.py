@@ -32,6 +32,9 @@ PRICES = "prices.json"
 SERVICE_PRICES = "service_prices.json"
 NODE_IMAGES = "node_images.json"
 KUBERNETES_VERSIONS = "kubernetes_versions.json"
+QUOTAS = "quotas.json"
+FEATURES = "features.json"
+FABRICS = "fabrics.json"
 
 
 class UnknownNameError(ValueError):
@@ -51,7 +54,7 @@ def machine_types(cloud: str) -> tuple[MachineType, ...]:
     Raises:
         UnknownNameError: the catalog has no data on `cloud`.
     """
-    return tuple(_machine_type(cloud, record) for record in _records(cloud, MACHINE_TYPES))
+    return tuple(_machine_type(cloud, record) for record in records(cloud, MACHINE_TYPES))
 
 
 def machine_type(cloud: str, name: str) -> MachineType | None:
@@ -146,19 +149,19 @@ def pins_node_images(cloud: str) -> bool:
     Raises:
         UnknownNameError: the catalog has no data on `cloud`.
     """
-    require_cloud(cloud)
-    return (FOLDER / cloud / NODE_IMAGES).exists()
+    return has(cloud, NODE_IMAGES)
 
 
 @cache
 def node_images(cloud: str) -> tuple[NodeImage, ...]:
     """Every pinned node image, in the file's order; none on a cloud that pins none."""
-    if not pins_node_images(cloud):
-        return ()
-    header = _table(cloud, NODE_IMAGES).header
     return tuple(
-        NodeImage(**{**record, "architectures": tuple(record["architectures"])}, date=header.date, source=header.source)
-        for record in _records(cloud, NODE_IMAGES)
+        NodeImage(
+            **{**record, "architectures": tuple(record["architectures"])},
+            date=header(cloud, NODE_IMAGES).date,
+            source=header(cloud, NODE_IMAGES).source,
+        )
+        for record in records(cloud, NODE_IMAGES)
     )
 
 
@@ -166,7 +169,7 @@ def node_images(cloud: str) -> tuple[NodeImage, ...]:
 def kubernetes_versions(cloud: str) -> tuple[KubernetesVersion, ...]:
     """Kubernetes versions of the managed service with the end of their support, oldest first."""
     source = _table(cloud, KUBERNETES_VERSIONS).header.source
-    return tuple(KubernetesVersion(**record, source=source) for record in _records(cloud, KUBERNETES_VERSIONS))
+    return tuple(KubernetesVersion(**record, source=source) for record in records(cloud, KUBERNETES_VERSIONS))
 
 
 @cache
@@ -185,6 +188,11 @@ def near_accelerators(cloud: str, name: str) -> tuple[str, ...]:
 def near_machine_types(cloud: str, name: str) -> tuple[str, ...]:
     """Usable machine types whose names are like `name`, best first, at most three."""
     return _near(name, [item.name for item in machine_types(cloud) if not item.unusable])
+
+
+def near_regions(cloud: str, name: str) -> tuple[str, ...]:
+    """Regions whose names are like `name`, best first, at most three."""
+    return _near(name, regions(cloud))
 
 
 def _near(name: str, known: Iterable[str]) -> tuple[str, ...]:
@@ -237,13 +245,26 @@ def header(cloud: str, name: str) -> table.Header:
     return _table(cloud, name).header
 
 
+def has(cloud: str, name: str) -> bool:
+    """Whether `cloud` has a data file of that name.
+
+    Raises:
+        UnknownNameError: the catalog has no data on `cloud`.
+    """
+    require_cloud(cloud)
+    return (FOLDER / cloud / name).exists()
+
+
 @cache
 def _table(cloud: str, name: str) -> table.Table:
     require_cloud(cloud)
     return table.read(FOLDER / cloud / name)
 
 
-def _records(cloud: str, name: str) -> list[dict[str, Any]]:
+def records(cloud: str, name: str) -> list[dict[str, Any]]:
+    """The rows of one data file as mappings; none where the cloud has no such file."""
+    if not has(cloud, name):
+        return []
     return _table(cloud, name).records()
 
 
@@ -265,7 +286,7 @@ def expand_cards(groups: list[list[Any]]) -> tuple[NetworkCard, ...]:
 @cache
 def _zones(cloud: str) -> Mapping[str, tuple[Zone, ...]]:
     found: dict[str, tuple[Zone, ...]] = {}
-    for record in _records(cloud, ZONES):
+    for record in records(cloud, ZONES):
         zone = Zone(id=record["zone"], refused=record["refused"])
         found[record["region"]] = (*found.get(record["region"], ()), zone)
     return found
@@ -286,7 +307,7 @@ def _prices(cloud: str) -> Mapping[tuple[str, str, str], Price]:
             date=row["date"],
             source=sources[row["source"]],
         )
-        for row in _records(cloud, PRICES)
+        for row in records(cloud, PRICES)
     }
 
 
@@ -297,5 +318,5 @@ def _service_prices(cloud: str) -> Mapping[tuple[str, str], ServicePrice]:
         (row["region"], row["item"]): ServicePrice(
             item=row["item"], usd=row["usd"], per=row["per"], date=row["date"], source=sources[row["source"]]
         )
-        for row in _records(cloud, SERVICE_PRICES)
+        for row in records(cloud, SERVICE_PRICES)
     }

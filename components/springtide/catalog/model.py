@@ -159,3 +159,42 @@ class KubernetesVersion:
     latest: str = ""
     """Newest patch that the source knows, in the cloud's words; empty where patches have no name of their own."""
     source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """A limit of the account that machines of one type count against."""
+
+    service: str
+    """Service that keeps the limit: `ec2`, `compute.googleapis.com`."""
+    code: str
+    """Its name in the cloud's quota API; empty where no two sources agree on one."""
+    unit: str
+    """What it counts: `vCPU` or `GPU`."""
+    per_machine: int
+    """How much of it one machine takes."""
+    scope: str
+    """What the limit is of: `region`, or `project` for all regions together."""
+    dimensions: tuple[tuple[str, str], ...]
+    """Names and values that pick one limit out of several with the same code; empty where the code is enough."""
+    verified: bool
+    """Whether two public sources agree on the code. None was read from an account of ours."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FabricPart:
+    """Something without which collectives between nodes fall back to plain TCP."""
+
+    fabric: str
+    """`efa`, or a machine type's `gpudirect`."""
+    name: str
+    place: str
+    """Where it has to be: in the workload's `image`, beside it as a `sidecar`, or on the `node`."""
+    version: str
+    """The version to use, as its makers write it."""
+    floor: str
+    """Oldest version that works; empty where no source names one."""
+    image: str
+    """Container image that holds it, without a tag; empty for what is built into the workload's own."""
+    source: str

@@ -1,12 +1,33 @@
 """The catalog as a table for people: what `springtide catalog` prints."""
 
+from collections.abc import Sequence
+
 from rich.table import Table
 
 from springtide.catalog import lookup
 from springtide.catalog.lookup import UnknownNameError
 from springtide.catalog.model import Capacity, MachineType
 
-COLUMNS = ("machine type", "GPU", "GPU GiB", "vCPU", "GiB", "NVMe GB", "EFA", "on-demand USD/h", "spot USD/h", "where")
+COLUMNS = (
+    "machine type", "GPU", "GPU GiB", "vCPU", "GiB", "NVMe GB", "fabric", "on-demand USD/h", "spot USD/h", "where",
+)  # fmt: skip
+
+
+def overviews(cloud: str | None, *, gpu: str | None = None, region: str | None = None) -> tuple[Table, ...]:
+    """One table for `cloud`, or one for each cloud that has what is asked for.
+
+    Raises:
+        UnknownNameError: no cloud that was asked knows the accelerator or the region.
+    """
+    shown, refused = [], []
+    for name in lookup.clouds() if cloud is None else (cloud,):
+        try:
+            shown.append(overview(name, gpu=gpu, region=region))
+        except UnknownNameError as error:
+            refused.append(str(error))
+    if not shown:
+        raise UnknownNameError("\n".join(refused))
+    return tuple(shown)
 
 
 def overview(cloud: str, *, gpu: str | None = None, region: str | None = None) -> Table:
@@ -28,6 +49,7 @@ def overview(cloud: str, *, gpu: str | None = None, region: str | None = None) -
     result = Table(*COLUMNS, title=f"{cloud} {region or ''}".strip(), caption=_caption(cloud))
     for column in result.columns[2:9]:
         column.justify = "right"
+    result.columns[9].overflow = "fold"  # a reason may hold an address, which has no blanks to break at
     for item in sorted(here, key=lambda item: _rank(item, region)):
         result.add_row(*_cells(item, region), style="dim" if item.unusable else None)
     return result
@@ -36,14 +58,19 @@ def overview(cloud: str, *, gpu: str | None = None, region: str | None = None) -
 def _require_gpu(cloud: str, gpu: str | None) -> None:
     known = [item.name for item in lookup.accelerators(cloud)]
     if gpu is not None and gpu not in known:
-        near = lookup.near_accelerators(cloud, gpu)
-        fix = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known)}"
-        raise UnknownNameError(f"{cloud} has no accelerator {gpu!r}: {fix}")
+        raise UnknownNameError(
+            f"{cloud} has no accelerator {gpu!r}: {_fix(lookup.near_accelerators(cloud, gpu), known)}"
+        )
 
 
 def _require_region(cloud: str, region: str | None) -> None:
-    if region is not None and region not in lookup.regions(cloud):
-        raise UnknownNameError(f"{cloud} has no region {region!r}: it has {', '.join(lookup.regions(cloud))}")
+    known = lookup.regions(cloud)
+    if region is not None and region not in known:
+        raise UnknownNameError(f"{cloud} has no region {region!r}: {_fix(lookup.near_regions(cloud, region), known)}")
+
+
+def _fix(near: Sequence[str], known: Sequence[str]) -> str:
+    return f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known)}"
 
 
 def _rank(item: MachineType, region: str | None) -> tuple[bool, str, int, bool, float, str]:
@@ -66,19 +93,25 @@ def _cells(item: MachineType, region: str | None) -> tuple[str, ...]:
         str(item.vcpus),
         f"{item.memory_gib:g}",
         str(item.local_disk_gb),
-        str(item.efa_max),
+        _fabric(item),
         *("unknown" if price is None else f"{price:.4f}" for price in prices),
         item.unusable or _where(item, region),
     )
 
 
+def _fabric(item: MachineType) -> str:
+    return f"{item.efa_max} EFA" if item.efa_max else item.gpudirect.upper()
+
+
 def _where(item: MachineType, region: str | None) -> str:
+    # On clouds whose zones are named after their region its name would fill the column.
     if region is not None:
-        return " ".join(lookup.offered(item, region))
+        return " ".join(zone.removeprefix(f"{region}-") for zone in lookup.offered(item, region))
     return f"{len(lookup.regions_of(item))} regions"
 
 
 def _caption(cloud: str) -> str:
     machines, prices = lookup.header(cloud, lookup.MACHINE_TYPES), lookup.header(cloud, lookup.PRICES)
     dated = f" ({machines.date})" if machines.date is not None else ""
-    return f"machine types: {machines.source}{dated}; list prices of {prices.date}"
+    source = machines.source.partition(". ")[0]  # what follows names each column's, for who reads the file
+    return f"machine types: {source}{dated}; list prices of {prices.date}"
