@@ -2,75 +2,51 @@
 
 import pulumi
 
-from springtide import (
-    Cluster,
-    Controllers,
-    Environment,
-    FileSystem,
-    GpuPool,
-    ModelService,
-    Network,
-    Storage,
-    TrainingJob,
-    settings,
-)
+from springtide import Environment, ModelService, TrainingJob, settings
+from springtide.platform import build, join
 from springtide.pool import PoolRef
+from springtide.queue import QueueRef
+from springtide.storage import StorageRef
 
 env = settings.load()
 
 environment = Environment(env.name, env.environment)
-inside = environment.inside
+here = build(env, environment) if env.platform is None else join(env.platform, environment)
 
-network = Network("network", {**env.network, "environment": environment.ref}, inside)
-cluster = Cluster("cluster", {**env.cluster, "environment": environment.ref, "network": network.ref}, inside)
-controllers = Controllers("controllers", {**env.controllers, "cluster": cluster.ref}, cluster.inside)
-
-buckets = {name: Storage(name, {**args, "environment": environment.ref}, inside) for name, args in env.storage.items()}
-file_systems = {
-    name: FileSystem(
-        name,
-        {
-            **env.file_system(item),
-            "cluster": controllers.ref,
-            **({} if item.linked_bucket is None else {"linked_bucket": buckets[item.linked_bucket].ref}),
-        },
-        cluster.inside,
-    )
-    for name, item in env.file_systems.items()
-}
-storage = {name: item.ref for name, item in [*buckets.items(), *file_systems.items()]}
-pools = {name: GpuPool(name, {**args, "cluster": controllers.ref}, cluster.inside) for name, args in env.pools.items()}
-
+queues: dict[str | None, QueueRef | None] = {
+    None: None,
+    **here.queues,
+}  # no queue: a run starts when machines are there
+storage: dict[str | None, StorageRef | None] = {None: None, **here.storage}  # no data: the recipe's own
 jobs = {
     name: TrainingJob(
         name,
         {
             **env.job(job),
-            "cluster": controllers.ref,
-            "pool": pools[job.pool].ref,
-            "checkpoints": storage[job.checkpoints],
+            "cluster": here.cluster,
+            "pool": here.pools[job.pool],
+            "checkpoints": here.storage[job.checkpoints],
+            "data": storage[job.data],
+            "queue": queues[job.queue],
         },
-        cluster.inside,
+        here.inside,
     )
     for name, job in env.jobs.items()
 }
-places: dict[str | None, PoolRef | None] = {name: pool.ref for name, pool in pools.items()}
+places: dict[str | None, PoolRef | None] = dict(here.pools)
 places[None] = None  # no pool: the system nodes, and the CPU
 services = {
     name: ModelService(
         name,
         {
             **env.service(service),
-            "cluster": controllers.ref,
+            "cluster": here.cluster,
             "model": {"job": jobs[service.model.job].ref},
             "pool": places[service.pool],
         },
-        cluster.inside,
+        here.inside,
     )
     for name, service in env.services.items()
 }
 
-pulumi.export("cluster", cluster.name)
-pulumi.export("kubeconfig", cluster.kubeconfig)
-pulumi.export("storage", {name: item["url"] for name, item in storage.items()})
 pulumi.export("services", {name: item.endpoint for name, item in services.items()})

@@ -16,13 +16,14 @@ from . import environment_files  # noqa: F401  loads the AWS SDK without its own
 PLACE = {"name": "dev", "cloud": "aws", "account": "123456789012", "region": "us-east-1"}
 CLUSTER = {
     "environment": PLACE, "zones": ["use1-az1", "use1-az2"], "version": "1.35", "name": "c", "node_role": "r",
-    "private_subnets": {}, "namespace": "springtide",
+    "private_subnets": {}, "namespace": "springtide", "mode": "standard", "network_id": "vpc-1", "security_group": "sg-1",
+    "controllers": {"karpenter-crd": "1", "karpenter": "1", "jobset": "1"},
 }  # fmt: skip
 POOL = {
     "name": "train", "gpus_per_node": 1, "capacity": ["spot"], "min_nodes": 0, "max_nodes": 2, "memory_gib": 12,
-    "scratch_gib": 100, "selector": {},
+    "scratch_gib": 100, "selector": {}, "pod": {},
 }  # fmt: skip
-BUCKET = {"name": "artifacts", "url": "s3://b", "resource": "arn:aws:s3:::b"}
+BUCKET = {"name": "artifacts", "url": "s3://b", "resource": "arn:aws:s3:::b", "claim": "", "mount_path": ""}
 JOB = {"name": "gpt", "started": True, "artifacts_url": "s3://b/jobs/gpt/first", "storage": BUCKET}
 
 CANNOT_BE: list[tuple[str, str, Mapping[str, Any], list[str]]] = [
@@ -35,7 +36,7 @@ CANNOT_BE: list[tuple[str, str, Mapping[str, Any], list[str]]] = [
         ["access[0]", "version", "systemMachineTypes[0]"],
     ),
     ("GpuPool", "a_b", {"cluster": CLUSTER, "gpu": "A10", "max_nodes": 1, "disk_gib": 5}, ["diskGib", "name", "gpu"]),
-    ("GpuPool", "system", {"cluster": CLUSTER, "gpu": "L4", "max_nodes": 1, "capacity": ["reserved"]}, ["name", "capacity"]),
+    ("GpuPool", "system", {"cluster": CLUSTER, "gpu": "L4", "max_nodes": 1, "capacity": ["reserved"]}, ["name", "reservation"]),
     (
         "GpuPool", "train",
         {"cluster": CLUSTER, "gpu": "L4", "max_node": 1, "min_nodes": True},

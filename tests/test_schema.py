@@ -9,10 +9,10 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from springtide import cluster, environment, network, pool, service, spec, storage, training
+from springtide import cluster, environment, file_system, network, pool, service, spec, storage, training
 from springtide.parse import docstrings
 from springtide.schema import environment_schema
-from springtide.sections import EnvironmentFile, JobSection, NetworkSection, ServiceSection
+from springtide.sections import EnvironmentFile, JobSection, NetworkSection, ServiceSection, WorkFile
 
 from .environment_files import BASE, ENVIRONMENTS, ROOT, edited
 
@@ -98,7 +98,6 @@ ONE_DEFINITION = [
     (network.NetworkArgs, spec.NetworkSpec),
     (cluster.ClusterArgs, spec.ClusterSpec),
     (pool.GpuPoolArgs, spec.PoolSpec),
-    (storage.StorageArgs, spec.StorageSpec),
     (training.TrainingJobArgs, spec.JobSpec),
     (service.ModelServiceArgs, spec.ServiceSpec),
     (service.ReplicasArgs, spec.ReplicasSpec),
@@ -159,4 +158,10 @@ def test_a_section_of_the_file_has_every_field_of_its_spec_with_the_same_default
 
 
 def test_every_section_of_the_file_is_in_the_schema() -> None:
-    assert SCHEMA["properties"]["config"]["properties"].keys() == {item.name for item in fields(EnvironmentFile)}
+    for kind in (EnvironmentFile, WorkFile):
+        assert SCHEMA["$defs"][kind.__name__]["properties"].keys() == {item.name for item in fields(kind)}
+
+
+def test_storage_is_one_spec_behind_two_components() -> None:
+    said = get_type_hints(storage.StorageArgs) | get_type_hints(file_system.FileSystemArgs)
+    assert said.keys() - WIRING == {item.name for item in fields(spec.StorageSpec)}

@@ -28,7 +28,13 @@ config:
   cluster: {version: "1.35", access: [203.0.113.0/24]}
 """
     found = load(tmp_path, least)
-    assert dict(found.network) == {"cidr": "10.0.0.0/16", "nat": "one", "zones": ["use1-az1", "use1-az2"]}
+    assert dict(found.network) == {
+        "cidr": "10.0.0.0/16",
+        "nat": "one",
+        "zones": ["use1-az1", "use1-az2"],
+        "endpoints": ["storage"],
+        "subnets": {},
+    }
     assert (found.storage, found.pools, found.jobs, found.services) == ({}, {}, {}, {})
 
 
@@ -39,9 +45,17 @@ def test_arguments_hold_what_was_said_and_the_defaults_of_the_spec(tmp_path: Pat
         "gpus_per_node": 1,
         "min_nodes": 0,
         "capacity": ["spot"],
+        "reservation_kind": "standard",
         "machine_types": [],
+        "zones": [],
         "purpose": "serving",
+        "fabric": "none",
+        "efa_layout": "ip-optimised",
+        "local_disks": "scratch",
+        "driver": "default",
         "disk_gib": 200,
+        "labels": {},
+        "taints": [],
     }
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from springtide.identity import WorkloadIdentity
     from springtide.network import Network
     from springtide.pool import GpuPool
+    from springtide.queue import Queue
     from springtide.service import ModelService
     from springtide.storage import Storage
     from springtide.training import TrainingJob
@@ -23,6 +24,7 @@ _HOMES = {
     "GpuPool": "pool",
     "ModelService": "service",
     "Network": "network",
+    "Queue": "queue",
     "Storage": "storage",
     "TrainingJob": "training",
     "WorkloadIdentity": "identity",
@@ -36,6 +38,7 @@ __all__ = [
     "GpuPool",
     "ModelService",
     "Network",
+    "Queue",
     "Storage",
     "TrainingJob",
     "WorkloadIdentity",

@@ -3,20 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 
 from springtide import clouds, selection
-from springtide.ci import CiSpec
+from springtide.ci import CiIdentityArgs, CiSpec
 from springtide.clouds import bootstrap
 from springtide.component import ArgumentsError
 from springtide.environment import EnvironmentArgs
 from springtide.lines import located
 from springtide.parse import independent, read, sound
-from springtide.registry import RegistrySpec
+from springtide.registry import RegistryArgs, RegistrySpec
 from springtide.settings import IMAGE, configuration, environment_path
 from springtide.spec import Finding, SpecError, below, spec
+from springtide.storage import StorageArgs
 
 SUPERSEDED_STATE_DAYS = 90
 """How long a state that was overwritten can be had back."""
@@ -55,19 +56,19 @@ class Bootstrap:
         return {"cloud": self.file.cloud, "account": self.file.account, "region": self.file.region}
 
     @property
-    def state(self) -> dict[str, Any]:
+    def state(self) -> StorageArgs:
         """Arguments of the `Storage` that holds state."""
-        return {"kind": "bucket", "expire_days": SUPERSEDED_STATE_DAYS, "protect": True}
+        return cast("StorageArgs", {"kind": "bucket", "expire_days": SUPERSEDED_STATE_DAYS, "protect": True})
 
     @property
-    def registry(self) -> dict[str, Any]:
+    def registry(self) -> RegistryArgs:
         """Arguments of `Registry`."""
-        return _lists(asdict(self.file.registry))
+        return cast("RegistryArgs", _lists(asdict(self.file.registry)))
 
     @property
-    def ci(self) -> dict[str, Any]:
+    def ci(self) -> CiIdentityArgs:
         """Arguments of `CiIdentity`."""
-        return _lists(asdict(self.file.github))
+        return cast("CiIdentityArgs", _lists(asdict(self.file.github)))
 
     def backend(self, storage: str) -> str:
         """What `pulumi login` takes for state in that storage."""

@@ -1,8 +1,11 @@
 """The one table of charts: what a controller comes from, pinned, the values we give it, and what must be there before."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from springtide.k8s.queue import configuration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,74 @@ CHARTS = {
             namespace="kube-system",
             values={"replicas": 2, "podDisruptionBudget": {"enabled": True, "maxUnavailable": 1}},
             why="CPU and memory figures for autoscalers and `kubectl top`",
+        ),
+        Chart(
+            name="karpenter-crd",
+            source="oci://public.ecr.aws/karpenter/karpenter-crd",
+            version="1.14.1",
+            namespace="kube-system",
+            why="Karpenter's resource definitions, which its own chart never upgrades",
+        ),
+        Chart(
+            name="karpenter",
+            source="oci://public.ecr.aws/karpenter/karpenter",
+            version="1.14.1",
+            namespace="kube-system",
+            values={
+                "replicas": 2,
+                "controller": {
+                    "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "1Gi"}}
+                },
+                "settings": {"featureGates": {"reservedCapacity": True}},
+            },
+            after=("karpenter-crd",),
+            why="makes the machines that pods ask for, and takes back those that nobody uses",
+        ),
+        Chart(
+            name="aws-efa-k8s-device-plugin",
+            source="https://aws.github.io/eks-charts",
+            version="v0.5.30",
+            namespace="kube-system",
+            # By our own label: the chart's list of machine types names some that a pool may use without EFA.
+            values={
+                "supportedInstanceLabels": {"keys": ["springtide.dev/fabric"], "values": ["efa"]},
+                "tolerations": [{"operator": "Exists"}],
+            },
+            why="counts EFA interfaces, so that pods can ask for them",
+        ),
+        # No node selectors below: GPU nodes are tainted, and a cluster that makes nodes by itself has no system pool.
+        Chart(
+            name="jobset",
+            source="oci://registry.k8s.io/jobset/charts/jobset",
+            version="0.12.0",
+            namespace="jobset-system",
+            values={"controller": {"replicas": 2, "podDisruptionBudget": {"enabled": True}}},
+            why="starts all pods of a training run anew, together, when one is lost",
+        ),
+        Chart(
+            name="kueue",
+            source="oci://registry.k8s.io/kueue/charts/kueue",
+            version="0.19.2",
+            namespace="kueue-system",
+            values={
+                "controllerManager": {"replicas": 2, "podDisruptionBudget": {"enabled": True}},
+                # The chart reads it as YAML, of which JSON is a part.
+                "managerConfig": {"controllerManagerConfigYaml": json.dumps(configuration())},
+            },
+            # It looks for the kinds of its integrations when it starts.
+            after=("jobset",),
+            why="holds runs back until their queue has room for all their GPUs",
+        ),
+        Chart(
+            name="keda",
+            source="https://kedacore.github.io/charts",
+            version="2.20.2",
+            namespace="keda",
+            values={
+                "operator": {"replicaCount": 2},
+                "podDisruptionBudget": {"operator": {"maxUnavailable": 1}},
+            },
+            why="scales services on the requests that their servers count",
         ),
     )
 }

@@ -19,6 +19,7 @@ _TABLE_COLUMNS = 150
 _LEAST_COLUMNS = 130
 """A narrower table would cut names and prices; a narrow window folds its lines instead."""
 _FORMS = ("text", "markdown", "html", "json")
+_BUILDERS = ("docker", "podman", "buildah")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_plan(commands.add_parser("plan", help="show what an environment would create, without a cloud account"))
     _add_schema(commands.add_parser("schema", help="write the JSON schema of environment files, for editors"))
     _add_catalog(commands.add_parser("catalog", help="list machine types, accelerators and prices"))
+    _add_doctor(commands.add_parser("doctor", help="check this machine and the account before a first `pulumi up`"))
+    _add_images(commands.add_parser("images", help="build and push images"))
+    _add_open(commands.add_parser("open", help="reach a service of a cluster from this machine"))
     return parser
 
 
@@ -94,7 +98,7 @@ def _add_schema(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_catalog(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--cloud", default="aws", help="default: aws")
+    parser.add_argument("--cloud", help="default: every cloud that has what is asked for")
     parser.add_argument("--gpu", help="only this accelerator")
     parser.add_argument("--region", help="only what this region offers, with its prices")
     parser.set_defaults(run=_catalog)
@@ -104,6 +108,36 @@ def _add_catalog(parser: argparse.ArgumentParser) -> None:
     refresh.add_argument("--live", action="store_true", help="ask the cloud with your credentials")
     refresh.add_argument("--prices", type=Path, metavar="FILE", help="price list to take list prices from")
     refresh.set_defaults(run=_refresh)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Look at everything that `pulumi up` and other commands need; each line says what mends it."
+    parser.epilog = "Exit status: 0; 1 when something is missing that a deployment needs; 2 for a usage error."
+    parser.add_argument("environment", metavar="ENV", help="environment to deploy")
+    parser.set_defaults(run=_doctor)
+
+
+def _add_images(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    push = commands.add_parser("push", help="build an image, push it to the account's registry, print its digest")
+    push.description = (
+        "Build workloads/images/NAME/Containerfile, push it, and print the line for the environment file."
+    )
+    push.epilog = "Exit status: 0; 1 when a builder failed; 2 when nothing was built."
+    push.add_argument("environment", metavar="ENV", help="environment whose registry it goes to")
+    push.add_argument("--image", default="workloads", metavar="NAME", help="default: workloads")
+    push.add_argument("--builder", choices=_BUILDERS, help="default: the first of them that is there")
+    push.add_argument("--base", metavar="IMAGE", help="image to build on, by digest; default: BASE_IMAGE of the shell")
+    push.add_argument("--platform", default="linux/amd64", help="default: linux/amd64")
+    push.set_defaults(run=_push)
+
+
+def _add_open(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Forward a port of this machine to a service, until Ctrl-C."
+    parser.add_argument("environment", metavar="ENV", help="environment that it runs in")
+    parser.add_argument("service", metavar="SERVICE", help="one of its services")
+    parser.add_argument("--port", type=int, default=8000, help="port of this machine, 0 for any; default: 8000")
+    parser.set_defaults(run=_open)
 
 
 def _plan(given: argparse.Namespace) -> int:
@@ -140,14 +174,14 @@ def _catalog(given: argparse.Namespace) -> int:
     from rich.console import Console  # noqa: PLC0415  see the module's first line
 
     from springtide.catalog import UnknownNameError  # noqa: PLC0415
-    from springtide.catalog.show import overview  # noqa: PLC0415
+    from springtide.catalog.show import overviews  # noqa: PLC0415
 
     try:
-        table = overview(given.cloud, gpu=given.gpu, region=given.region)
+        tables = overviews(given.cloud, gpu=given.gpu, region=given.region)
     except UnknownNameError as error:
         return _refuse(str(error))
     width = max(shutil.get_terminal_size((_TABLE_COLUMNS, 24)).columns, _LEAST_COLUMNS)
-    Console(width=width).print(table)
+    Console(width=width).print(*tables, sep="\n")
     return 0
 
 
@@ -157,6 +191,48 @@ def _refresh(given: argparse.Namespace) -> int:
     live = ["--live"] if given.live else []
     prices = ["--prices", str(given.prices)] if given.prices is not None else []
     return refresh.main([given.refreshed, *live, *prices])
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    from rich.console import Console  # noqa: PLC0415  see the module's first line
+
+    from springtide import doctor  # noqa: PLC0415
+
+    console = Console(width=shutil.get_terminal_size((_TABLE_COLUMNS, 24)).columns)
+    return _in_project(lambda folder: doctor.run(given.environment, folder, console))
+
+
+def _push(given: argparse.Namespace) -> int:
+    from springtide import images  # noqa: PLC0415  see the module's first line
+
+    request = images.Request(
+        environment=given.environment,
+        image=given.image,
+        builder=given.builder,
+        base=given.base,
+        platform=given.platform,
+    )
+    return _in_project(lambda folder: images.push(request, folder))
+
+
+def _open(given: argparse.Namespace) -> int:
+    from springtide import forward  # noqa: PLC0415  see the module's first line
+
+    return _in_project(lambda folder: forward.run(given.environment, given.service, given.port, folder))
+
+
+def _in_project(run: Callable[[Path], int]) -> int:
+    """Run a command on an environment of the project around this folder."""
+    from springtide.target import UsageError  # noqa: PLC0415  see the module's first line
+
+    try:
+        folder = Path.cwd()
+    except OSError as error:
+        return _refuse(f"this folder cannot be read: {error.strerror}; change to one that is there")
+    try:
+        return run(folder)
+    except UsageError as error:
+        return _refuse(str(error))
 
 
 def _refuse(message: str) -> int:

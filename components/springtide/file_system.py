@@ -10,6 +10,7 @@ from springtide.cluster import ClusterRef
 from springtide.component import after, checked, child_of, intent
 from springtide.controllers import absent
 from springtide.k8s.volume import persistent_volume, volume_claim
+from springtide.place import controlled
 from springtide.spec import Finding, StorageSpec, dns_label, one_of
 from springtide.storage import StorageRef
 
@@ -32,7 +33,7 @@ class FileSystemArgs(TypedDict):
     mbps_per_tib: NotRequired[int]
     """Throughput of a Lustre file system, in MB/s for each TiB. Default: the cloud's least."""
     linked_bucket: NotRequired[StorageRef]
-    """Bucket whose objects are files of a Lustre file system, and which gets what is written there; take it from `Storage.ref`."""
+    """Bucket whose objects are files of a Lustre file system, and which gets what is written; take it from `Storage.ref`."""
     protect: NotRequired[bool]
     """Whether a destroy is refused. Default: yes."""
 
@@ -68,9 +69,7 @@ class FileSystem(pulumi.ComponentResource):
         super().__init__("springtide:index:FileSystem", name, said, opts)
         made = _make(name, spec, cluster, linked, self)
         self.claim = self._mounted(name, spec, cluster, made)
-        self.ref = StorageRef(
-            name=name, url=f"file://{MOUNTS}/{name}", resource="", claim=self.claim, mount_path=f"{MOUNTS}/{name}"
-        )
+        self.ref = mounted(name, self.claim)
         self.register_outputs(said | {"claim": self.claim})
 
     def _mounted(
@@ -78,18 +77,33 @@ class FileSystem(pulumi.ComponentResource):
     ) -> pulumi.Output[str]:
         size = NOMINAL_GIB if spec.size_gib is None else spec.size_gib
         source = {} if made.volume is None else made.volume
+        space = _with_drivers(spec, cluster)
         volume = kubernetes.core.v1.PersistentVolume(
-            name, **persistent_volume(name, cluster["namespace"], size, source), opts=child_of(self)
+            name, **persistent_volume(name, space, size, source, made.mount_options), opts=child_of(self)
         )
         claim = kubernetes.core.v1.PersistentVolumeClaim(
-            name, **volume_claim(name, cluster["namespace"], size), opts=child_of(self, depends_on=[volume])
+            name, **volume_claim(name, space, size), opts=child_of(self, depends_on=[volume])
         )
         return after(name, claim)
+
+
+def mounted(name: str, claim: pulumi.Input[str]) -> StorageRef:
+    """A file system as a workload sees it."""
+    path = f"{MOUNTS}/{name}"
+    return StorageRef(name=name, url=f"file://{path}", resource="", claim=claim, mount_path=path)
 
 
 def findings(spec: StorageSpec, cloud: str) -> list[Finding]:
     """What a cloud does not sell."""
     return clouds.storage_findings(cloud, spec)
+
+
+def _with_drivers(spec: StorageSpec, cluster: ClusterRef) -> pulumi.Input[str]:
+    """The namespace, for use by volumes: what mounts them is there before them, and still there to unmount them."""
+    space = cluster["namespace"]
+    for driver in clouds.load(cluster["environment"]["cloud"]).storage_controllers(spec):
+        space = controlled(cluster, driver, space)
+    return space
 
 
 def _make(

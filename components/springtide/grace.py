@@ -10,6 +10,8 @@ from springtide import clouds
 
 MARGIN_SECONDS = 10
 """Kept back at each step down: for the notice to reach the pod, for the agent to reap its processes."""
+PARTS = 5
+"""A margin is at most this part of the notice: of GKE's 15 seconds for a spot pod, 3 are kept back at each step."""
 VOLUNTARY_NOTICE_SECONDS = 600
 """What we allow where the cloud takes nothing back by itself and only a drain can end a pod; EKS drains for 15 minutes."""
 
@@ -28,10 +30,11 @@ def budget(cloud: str, version: str, capacity: Sequence[str]) -> Grace:
     """The grace of a pod on a pool: that of its most fleeting kind of capacity, in a cluster of that Kubernetes version."""
     notices = [clouds.load(cloud).notice(kind, version).seconds for kind in capacity]
     shortest = min((seconds for seconds in notices if seconds is not None), default=None)
-    grace = (VOLUNTARY_NOTICE_SECONDS if shortest is None else shortest) - MARGIN_SECONDS
+    notice = VOLUNTARY_NOTICE_SECONDS if shortest is None else shortest
+    margin = min(MARGIN_SECONDS, notice // PARTS)
     return Grace(
         notice_seconds=0 if shortest is None else shortest,
-        grace_seconds=grace,
-        shutdown_seconds=grace - MARGIN_SECONDS,
-        save_deadline_seconds=grace - 2 * MARGIN_SECONDS,
+        grace_seconds=notice - margin,
+        shutdown_seconds=notice - 2 * margin,
+        save_deadline_seconds=notice - 3 * margin,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
-from springtide import clouds, selection, service, training
+from springtide import clouds, queue, selection, service, training
 from springtide.controllers import unknown
 from springtide.parse import Spec, independent
 from springtide.pool import fits, name_findings, reference
@@ -20,6 +20,7 @@ from springtide.spec import (
     refuse,
     zone_list,
 )
+from springtide.spec.work import service_name
 
 LONGEST_NAME = 40
 """Leaves room for what cloud and Kubernetes names put around a name, at most 63 characters in all."""
@@ -38,8 +39,19 @@ def findings(name: str, file: EnvironmentFile, mistakes: Sequence[Finding] = ())
     if not cloud:
         found += _on_its_cloud(name, file, mistakes)
     wrong = [*mistakes, *found]
-    found += [*_jobs(file, wrong), *_services(file, wrong)]
+    found += [*_queues(file, wrong), *_jobs(file, wrong), *_services(file, wrong)]
     return independent(found, mistakes)
+
+
+def of_work(name: str, file: EnvironmentFile, mistakes: Sequence[Finding]) -> list[Finding]:
+    """What is impossible about work on a platform: `file` is the platform's, with this work instead of its own."""
+    return [
+        found for found in findings(name, file, mistakes) if found.path.partition("/")[2].partition("/")[0] in _WORK
+    ]
+
+
+_WORK = ("", "jobs", "services", "images", "policies")
+"""Keys of a file that is work on a platform; the empty one is the environment's own name."""
 
 
 def _on_its_cloud(name: str, file: EnvironmentFile, mistakes: Sequence[Finding]) -> list[Finding]:
@@ -142,7 +154,12 @@ def _names(name: str, file: EnvironmentFile) -> list[Finding]:
 
 
 def _name(path: str, name: str) -> list[Finding]:
-    return name_findings(path, name) if path.startswith("/pools/") else dns_label(path, name)
+    group = path.split("/")[1]
+    return _NAMES.get(group, dns_label)(path, name)
+
+
+_NAMES = {"pools": name_findings, "jobs": service_name, "services": service_name}
+"""What names of a part must be, where that is more than a label."""
 
 
 def _too_long(path: str, name: str, most: int) -> list[Finding]:
@@ -190,6 +207,21 @@ def _pool(file: EnvironmentFile, pool: PoolSpec, *, unclear: bool) -> list[Findi
     return [*choice.findings, *clouds.pool_findings(file.cloud, pool, choice, **place)]
 
 
+def ceilings(file: EnvironmentFile) -> dict[str, int]:
+    """GPUs of each pool that runs of a queue may use, with all its nodes; pools for services are no queue's."""
+    pools = {name: pool for name, pool in file.pools.items() if pool.purpose != "serving"}
+    return {name: pool.max_nodes * pool.gpus_per_node for name, pool in pools.items()}
+
+
+def _queues(file: EnvironmentFile, wrong: Sequence[Finding]) -> list[Finding]:
+    if any(_unclear(wrong, f"/pools/{name}", "max_nodes", "gpus_per_node", "purpose") for name in file.pools):
+        return []
+    room = ceilings(file)
+    return [
+        found for name, spec in file.queues.items() for found in below(f"/queues/{name}", queue.findings(spec, room))
+    ]
+
+
 def _jobs(file: EnvironmentFile, wrong: Sequence[Finding]) -> list[Finding]:
     return [found for name, job in file.jobs.items() for found in below(f"/jobs/{name}", _job(file, name, job, wrong))]
 
@@ -202,9 +234,28 @@ def _job(file: EnvironmentFile, name: str, job: JobSection, wrong: Sequence[Find
         *([] if job.data is None else _refers("/data", job.data, file.storage, "storage")),
         *([] if job.queue is None else _refers("/queue", job.queue, file.queues, "queues")),
     ]
-    if job.pool not in file.pools or _unclear(wrong, f"/pools/{job.pool}", "max_nodes"):
+    if job.pool not in file.pools or _unclear(wrong, f"/pools/{job.pool}", *_ROOM):
         return found
-    return [*found, *fits("/nodes", job.nodes, job.pool, file.pools[job.pool].max_nodes, "nodes")]
+    pool = file.pools[job.pool]
+    return [*found, *fits("/nodes", job.nodes, job.pool, pool.max_nodes, "nodes"), *_waiting(file, job, pool, wrong)]
+
+
+_ROOM = ("max_nodes", "gpus_per_node", "capacity", "purpose")
+"""Keys of a pool that say how much of it a job can have, and when."""
+
+
+def _waiting(file: EnvironmentFile, job: JobSection, pool: PoolSpec, wrong: Sequence[Finding]) -> list[Finding]:
+    """What keeps a job waiting for ever: a queue that never gives so much, or capacity that only a queue asks for."""
+    if job.queue is None and "queued" in pool.capacity:
+        message = f"pool {job.pool} has queued capacity: its machines come when a queue asks for a whole run's at once."
+        fix = "name a queue, and describe it under queues" if not file.queues else "name a queue"
+        return [refuse("queues/queued", "/queue", None, message, fix, allowed=tuple(file.queues))]
+    if job.queue not in file.queues or _unclear(wrong, f"/queues/{job.queue}", "max_gpus"):
+        return []
+    if job.pool not in (usable := ceilings(file)):
+        message = f"pool {job.pool} is for services: no queue gives out its GPUs."
+        return [refuse("queues/pool", "/queue", job.queue, message, "use another pool", allowed=tuple(usable))]
+    return training.queue_room(job, pool.gpus_per_node, job.queue, file.queues[job.queue].max_gpus)
 
 
 def _services(file: EnvironmentFile, wrong: Sequence[Finding]) -> list[Finding]:

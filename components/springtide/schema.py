@@ -12,7 +12,7 @@ from springtide.file_system import FileSystemArgs
 from springtide.network import NetworkArgs
 from springtide.parse import docstrings
 from springtide.pool import GpuPoolArgs, SharingArgs
-from springtide.sections import EnvironmentFile, JobSection, NetworkSection, ServiceSection
+from springtide.sections import EnvironmentFile, JobSection, NetworkSection, ServiceSection, WorkFile
 from springtide.service import ModelArgs, ModelServiceArgs, ReplicasArgs, ScaleOnArgs
 from springtide.storage import StorageArgs
 from springtide.training import TrainingJobArgs
@@ -34,21 +34,32 @@ DOCUMENTED_BY: dict[type, tuple[type, ...]] = {
 
 def environment_schema() -> dict[str, Any]:
     """JSON schema (2020-12) of a whole file: `config`, and beside it whatever Pulumi keeps there."""
-    config = TypeAdapter(EnvironmentFile).json_schema()
-    definitions = config.pop("$defs")
-    for section in _sections(EnvironmentFile):
-        _describe(section, config if section is EnvironmentFile else definitions[section.__name__])
-    config["properties"]["cloud"]["enum"] = list(clouds.available())
-    # The engine writes the project's name before a key when it sets one.
-    config["patternProperties"] = {"^[a-z][a-z0-9-]*:": True}
+    definitions = _kind(EnvironmentFile) | _kind(WorkFile)
+    definitions[EnvironmentFile.__name__]["properties"]["cloud"]["enum"] = list(clouds.available())
+    config = {
+        "if": {"required": ["on"]},
+        "then": {"$ref": f"#/$defs/{WorkFile.__name__}"},
+        "else": {"$ref": f"#/$defs/{EnvironmentFile.__name__}"},
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Springtide environment",
         "type": "object",
-        "properties": {"config": _untitled(config)},
+        "properties": {"config": config},
         "required": ["config"],
         "$defs": _untitled(definitions),
     }
+
+
+def _kind(file: type) -> dict[str, Any]:
+    """The schema of one kind of file, and those of its sections, by name."""
+    config = TypeAdapter(file).json_schema()
+    definitions: dict[str, Any] = {**config.pop("$defs"), file.__name__: config}
+    for section in _sections(file):
+        _describe(section, definitions[section.__name__])
+    # The engine writes the project's name before a key when it sets one.
+    config["patternProperties"] = {"^[a-z][a-z0-9-]*:": True}
+    return definitions
 
 
 def _sections(section: type) -> Iterator[type]:

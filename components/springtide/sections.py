@@ -46,7 +46,7 @@ class JobSection(JobSpec):
     checkpoints: str
     """Name of the storage for checkpoints, events and the exported model."""
     data: str | None = None
-    """Name of the storage that training data is read from."""
+    """Name of the storage that training data is read from: below `data/` in a bucket, all of a file system."""
     queue: str | None = None
     """Name of the queue it waits in for its GPUs. Default: none, it starts as soon as machines are there."""
 
@@ -141,4 +141,24 @@ class EnvironmentFile:
 
     def findings(self) -> list[Finding]:
         """Nothing: what can be wrong needs the catalog and the clouds, which `relations` asks."""
+        return []
+
+
+@spec
+class WorkFile:
+    """A team's work on a platform that another file describes: a stack with a state, a lock and credentials of its own."""
+
+    on: str
+    """Name of the platform's environment: the file beside this one that has `cloud:`."""
+    jobs: dict[str, JobSection] = field(default_factory=dict)
+    """Training jobs, by name."""
+    services: dict[str, ServiceSection] = field(default_factory=dict)
+    """Model services, by name."""
+    images: ImagesSection | None = None
+    """The team's own image."""
+    policies: PoliciesSection = PoliciesSection()
+    """Limits that the policies hold this work to."""
+
+    def findings(self) -> list[Finding]:
+        """Nothing: what can be wrong is wrong with regard to the platform, which `relations` looks at."""
         return []

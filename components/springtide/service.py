@@ -9,13 +9,29 @@ import pulumi_kubernetes as kubernetes
 from springtide import grace
 from springtide.cluster import ClusterRef
 from springtide.component import checked, child_of, intent, tell
-from springtide.identity import GrantArgs, WorkloadIdentity
-from springtide.k8s.serving import Server, cpu_autoscaler, deployment, disruption_budget
+from springtide.controllers import absent
+from springtide.identity import WorkloadIdentity
+from springtide.k8s.pod import Place, PodPart, alone
+from springtide.k8s.serving import (
+    CPU_WINDOW_SECONDS,
+    Bounds,
+    Server,
+    cpu_autoscaler,
+    demand_autoscaler,
+    deployment,
+    disruption_budget,
+    gpu_window_seconds,
+)
 from springtide.k8s.serving import service as address
+from springtide.place import DEFAULT_ACCOUNT, controlled, grant, mount, mounts
 from springtide.pool import SYSTEM, PoolRef, fits
-from springtide.spec import Finding, ServiceSpec, dns_label, refuse, warn
+from springtide.spec import Finding, ScaleOnSpec, ServiceSpec, refuse, warn
+from springtide.spec.work import service_name
 from springtide.training import JobRef
-from springtide_workloads.contract import Device, ServingContract
+from springtide_workloads.contract import METRICS_PATH, METRICS_PORT, Device, ServingContract
+
+KEDA = "keda"
+KEDA_VERSION = "keda.sh/v1alpha1"
 
 EXIT_MARGIN_SECONDS = 5
 """Between the end of the drain and SIGKILL, for the process to end by itself."""
@@ -46,6 +62,8 @@ class ScaleOnArgs(TypedDict):
 
     cpu_percent: NotRequired[int]
     """CPU use of a replica, in percent of what it requests, to aim at; for services that compute on the CPU."""
+    in_flight_per_replica: NotRequired[int]
+    """Requests of a replica, computed or waiting, to aim at. KEDA reads them from the servers."""
 
 
 class ModelServiceArgs(TypedDict):
@@ -71,6 +89,8 @@ class ModelServiceArgs(TypedDict):
     """After SIGTERM, how long new requests are still answered while everyone learns of it. Default 10."""
     drain_seconds: NotRequired[int]
     """After that, how long accepted requests may take to finish. Default 60."""
+    startup_seconds: NotRequired[int]
+    """Time the model may take to load before its server is given up, machine and image aside. Default 600."""
 
 
 class ModelService(pulumi.ComponentResource):
@@ -88,8 +108,11 @@ class ModelService(pulumi.ComponentResource):
             f"ModelService {name}",
             wiring=["cluster", "pool"],
             rules=lambda spec: [
-                *dns_label("/name", name),
+                *service_name("/name", name),
                 *findings(spec, cluster["environment"]["cloud"], cluster["version"], pool),
+                *absent(
+                    cluster, controllers(spec), "/scale_on/in_flight_per_replica", spec.scale_on.in_flight_per_replica
+                ),
             ],
         )
         spec = replace(spec, gpus=gpus_of(spec, on_pool=pool is not None))
@@ -105,11 +128,8 @@ class ModelService(pulumi.ComponentResource):
         self.register_outputs(said | {"endpoint": self.endpoint})
 
     def _serve(self, name: str, spec: ServiceSpec, args: ModelServiceArgs, agreed: ServingContract) -> None:
-        cluster, job, pool = args["cluster"], args["model"]["job"], args.get("pool")
+        cluster, pool = args["cluster"], args.get("pool")
         space, inside, gpus = cluster["namespace"], child_of(self), gpus_of(spec, on_pool=pool is not None)
-        export = job["artifacts_url"].removeprefix(f"{job['storage']['url']}/")
-        grant = GrantArgs(storage=job["storage"], prefix=export)
-        identity = WorkloadIdentity(name, {"cluster": cluster, "grants": [grant]}, inside)
         server = Server(
             name=name,
             image=str(spec.image),
@@ -117,22 +137,37 @@ class ModelService(pulumi.ComponentResource):
             gpus=gpus,
             replicas=spec.replicas.min,
             spare_replica=_has_room_for_one_more(spec, pool),
-            namespace=space,
-            account=identity.service_account,
+            startup_seconds=spec.startup_seconds,
+            place=self._place(name, gpus, args),
+        )
+        # An autoscaler owns the count once it is there; writing it back would reset capacity at every update.
+        owned = child_of(self, ignore_changes=["spec.replicas"] if _scales(spec) else None)
+        servers = kubernetes.apps.v1.Deployment(name, **deployment(server), opts=owned)
+        kubernetes.core.v1.Service(name, **address(name, space), opts=inside)
+        kubernetes.policy.v1.PodDisruptionBudget(name, **disruption_budget(name, space), opts=inside)
+        _autoscaler(name, spec, cluster, child_of(self, depends_on=[servers]))
+
+    def _place(self, name: str, gpus: int, args: ModelServiceArgs) -> Place:
+        cluster, job, pool = args["cluster"], args["model"]["job"], args.get("pool")
+        export = job["artifacts_url"].removeprefix(f"{job['storage']['url']}/")
+        grants = grant(job["storage"], export, write=False)
+        account: pulumi.Input[str] = DEFAULT_ACCOUNT
+        if grants:
+            account = WorkloadIdentity(name, {"cluster": cluster, "grants": grants}, child_of(self)).service_account
+        return Place(
+            namespace=cluster["namespace"],
+            account=account,
             selector=SYSTEM_NODES if pool is None else pool["selector"],
             memory_gib=_share(gpus, pool, "memory_gib", CPU_MEMORY_GIB),
             scratch_gib=_share(gpus, pool, "scratch_gib", CPU_SCRATCH_GIB),
+            part=_part(gpus, pool),
+            mounts=mounts(*mount(job["storage"], read_only=True)),
         )
-        # An autoscaler owns the count once it is there; writing it back would reset capacity at every update.
-        scales = spec.scale_on.cpu_percent is not None
-        owned = child_of(self, ignore_changes=["spec.replicas"] if scales else None)
-        kubernetes.apps.v1.Deployment(name, **deployment(server), opts=owned)
-        kubernetes.core.v1.Service(name, **address(name, space), opts=inside)
-        kubernetes.policy.v1.PodDisruptionBudget(name, **disruption_budget(name, space), opts=inside)
-        if spec.scale_on.cpu_percent is not None:
-            bounds = {"least": spec.replicas.min, "most": spec.replicas.max}
-            scaler = cpu_autoscaler(name, space, cpu_percent=spec.scale_on.cpu_percent, **bounds)
-            kubernetes.autoscaling.v2.HorizontalPodAutoscaler(name, **scaler, opts=inside)
+
+
+def controllers(spec: ServiceSpec) -> tuple[str, ...]:
+    """Charts without which nothing makes the service grow."""
+    return () if spec.scale_on.in_flight_per_replica is None else (KEDA,)
 
 
 def gpus_of(spec: ServiceSpec, *, on_pool: bool) -> int:
@@ -154,7 +189,7 @@ def findings(spec: ServiceSpec, cloud: str, version: str, pool: PoolRef | None) 
         found += fits("/replicas/max", spec.replicas.max, pool["name"], room, "replicas")
     if gpus > 0 and spec.scale_on.cpu_percent is not None:
         message = "CPU use says nothing about a server that computes on a GPU."
-        fix = "remove cpu_percent: the service stays at replicas.min in this version"
+        fix = "use in_flight_per_replica: requests computed or waiting"
         found.append(refuse("spec/scale-on", "/scale_on/cpu_percent", spec.scale_on.cpu_percent, message, fix))
     return [*found, *_drain_fits(spec, cloud, version, pool)]
 
@@ -165,7 +200,11 @@ def _drain_fits(spec: ServiceSpec, cloud: str, version: str, pool: PoolRef | Non
     if needed <= allowed:
         return []
     message = f"propagation, drain and exit take {needed} s; a pod of this pool has {allowed} s when its machine goes."
-    fix = f"lower propagation_seconds and drain_seconds to {allowed - EXIT_MARGIN_SECONDS} together"
+    room = allowed - EXIT_MARGIN_SECONDS
+    propagation = min(spec.propagation_seconds, room // 2)
+    fix = (
+        f"use propagation_seconds: {propagation} and drain_seconds: {room - propagation}, or capacity with more notice"
+    )
     return [refuse("spec/drain", "/drain_seconds", spec.drain_seconds, message, fix)]
 
 
@@ -174,6 +213,41 @@ def _share(gpus: int, pool: PoolRef | None, of: Literal["memory_gib", "scratch_g
     if pool is None:
         return without_pool
     return max(pool[of] * max(gpus, 1) // pool["gpus_per_node"], 1)
+
+
+def _part(gpus: int, pool: PoolRef | None) -> PodPart:
+    """What the pool needs a replica to say; the node's fabric is for a replica that has the node to itself."""
+    if pool is None:
+        return PodPart()
+    return pool["pod"] if gpus == pool["gpus_per_node"] else alone(pool["pod"])
+
+
+def _scales(spec: ServiceSpec) -> bool:
+    return spec.scale_on != ScaleOnSpec()
+
+
+def _autoscaler(name: str, spec: ServiceSpec, cluster: ClusterRef, opts: pulumi.ResourceOptions) -> None:
+    """What moves the service between its bounds, if anything does."""
+    percent, requests = spec.scale_on.cpu_percent, spec.scale_on.in_flight_per_replica
+    if percent is not None:
+        by_cpu = cpu_autoscaler(name, cluster["namespace"], _bounds(spec), percent)
+        kubernetes.autoscaling.v2.HorizontalPodAutoscaler(name, **by_cpu, opts=opts)
+    if requests is not None:
+        space = controlled(cluster, KEDA, cluster["namespace"])
+        url = pulumi.Output.concat("http://", name, ".", space, f".svc:{METRICS_PORT}{METRICS_PATH}")
+        by_demand = demand_autoscaler(name, space, _bounds(spec), requests, url)
+        kubernetes.apiextensions.CustomResource(
+            name, api_version=KEDA_VERSION, kind="ScaledObject", opts=opts, **by_demand
+        )
+
+
+def _bounds(spec: ServiceSpec) -> Bounds:
+    return Bounds(
+        least=spec.replicas.min,
+        most=spec.replicas.max,
+        window_seconds=gpu_window_seconds(spec.startup_seconds) if spec.gpus else CPU_WINDOW_SECONDS,
+        drain_seconds=spec.propagation_seconds + spec.drain_seconds + EXIT_MARGIN_SECONDS,
+    )
 
 
 def _has_room_for_one_more(spec: ServiceSpec, pool: PoolRef | None) -> bool:
@@ -205,8 +279,8 @@ def _waits(name: str, spec: ServiceSpec, job: JobRef) -> list[Finding]:
 
 
 def _stays_small(name: str, spec: ServiceSpec) -> list[Finding]:
-    if spec.scale_on.cpu_percent is not None or spec.replicas.max == spec.replicas.min:
+    if _scales(spec) or spec.replicas.max == spec.replicas.min:
         return []
-    message = f"service {name} stays at {spec.replicas.min} replicas: nothing in this version scales it on demand."
-    fix = "raise replicas.min by hand until signals (KEDA) are in the plan"
+    message = f"service {name} stays at {spec.replicas.min} replicas: nothing says what it should grow on."
+    fix = "say scale_on: {in_flight_per_replica: 8}, or make replicas.max equal to replicas.min"
     return [warn("services/no-signal", f"/services/{name}/replicas/max", spec.replicas.max, message, fix)]

@@ -1,8 +1,8 @@
 """The one place where configuration is read: an environment file in, the arguments of its components out."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast, get_origin
 
@@ -18,11 +18,13 @@ from springtide.environment import EnvironmentArgs
 from springtide.file_system import FileSystemArgs
 from springtide.lines import located
 from springtide.network import NetworkArgs
+from springtide.offline.config import read_environment
+from springtide.offline.goyaml import ConfigError
 from springtide.parse import read, sound
 from springtide.pool import GpuPoolArgs
-from springtide.sections import EnvironmentFile, JobSection, ServiceSection
+from springtide.sections import EnvironmentFile, JobSection, ServiceSection, WorkFile
 from springtide.service import ModelServiceArgs
-from springtide.spec import PRIVATE, SpecError, StorageSpec
+from springtide.spec import PRIVATE, Finding, QueueSpec, SpecError, StorageSpec, refuse
 from springtide.storage import StorageArgs
 from springtide.training import TrainingJobArgs
 
@@ -36,6 +38,9 @@ class Settings:
 
     name: str
     file: EnvironmentFile
+    """What the file says; of work on a platform, the platform's file with this work instead of its own."""
+    platform: "Settings | None" = None
+    """The platform that this is work on; None for a platform itself."""
 
     @property
     def environment(self) -> EnvironmentArgs:
@@ -79,6 +84,16 @@ class Settings:
         return {name: cast("GpuPoolArgs", _given(item)) for name, item in self.file.pools.items()}
 
     @property
+    def queues(self) -> dict[str, QueueSpec]:
+        """Each queue as the file has it."""
+        return self.file.queues
+
+    @property
+    def queued_pools(self) -> tuple[str, ...]:
+        """Names of the pools that runs of a queue may use: those that are not for services."""
+        return tuple(relations.ceilings(self.file))
+
+    @property
     def jobs(self) -> dict[str, JobSection]:
         """Each job as the file has it; `job` makes arguments of it."""
         return self.file.jobs
@@ -118,20 +133,80 @@ def load() -> Settings:
     Raises:
         pulumi.RunError: the environment file has mistakes; the message holds all of them, with their lines.
     """
-    project, name = pulumi.get_project(), pulumi.get_stack()
+    project, name, root = pulumi.get_project(), pulumi.get_stack(), Path(pulumi.get_root_directory())
     try:
-        return parse(name, configuration(project))
+        return parse(name, configuration(project), beside=lambda other: _beside(root, other, project))
     except SpecError as error:
-        raise ArgumentsError(_with_lines(error, Path(pulumi.get_root_directory()), name, project)) from error
+        raise ArgumentsError(_with_lines(error, root, name, project)) from error
 
 
-def parse(name: str, config: Mapping[str, Any]) -> Settings:
+def parse(
+    name: str, config: Mapping[str, Any], beside: Callable[[str], Mapping[str, Any] | None] = lambda _name: None
+) -> Settings:
     """Settings from the values of an environment file.
+
+    Args:
+        name: Name of the environment.
+        config: What its file says under `config`.
+        beside: What the file of another environment of the project says; None where there is none.
 
     Raises:
         SpecError: every mistake at once.
     """
     said = _said(config)
+    return _work(name, said, beside) if "on" in said else _platform(name, said)
+
+
+def _work(name: str, said: Mapping[str, Any], beside: Callable[[str], Mapping[str, Any] | None]) -> Settings:
+    """Work on a platform.
+
+    Raises:
+        SpecError: every mistake at once, those of the platform's file apart from those of this one.
+    """
+    read_file, mistakes = read(WorkFile, said)
+    file = sound(WorkFile, said) if read_file is None else read_file
+    there = beside(file.on) if file.on != name else None
+    if there is None or "on" in there:
+        raise SpecError([*mistakes, _no_platform(name, file.on, there)], f"environment {name}")
+    platform = _sound_platform(file.on, there)
+    mine = {part.name: getattr(file, part.name) for part in fields(WorkFile) if part.name != "on"}
+    whole = replace(platform.file, **mine)
+    found = [*mistakes, *relations.of_work(name, whole, mistakes)]
+    if found:
+        raise SpecError(found, f"environment {name}")
+    return Settings(name, whole, platform)
+
+
+def _sound_platform(name: str, said: Mapping[str, Any]) -> Settings:
+    """The platform that work names.
+
+    Raises:
+        SpecError: it has mistakes of its own, which its own plan lists with their lines.
+    """
+    try:
+        return parse(name, said)
+    except SpecError as error:
+        count = len(error.findings)
+        message = f"platform {name} has {count} mistake{'s' if count > 1 else ''} of its own."
+        fix = f"mend what `springtide plan {name}` lists"
+        raise SpecError([refuse("settings/platform", "/on", name, message, fix)]) from error
+
+
+def _no_platform(name: str, on: str, there: Mapping[str, Any] | None) -> Finding:
+    if there is None:
+        message = f"there is no environment {on!r} that {name} could run on."
+        fix = "name an environment whose file lies beside this one"
+    else:
+        message, fix = f"{on} is work on a platform itself.", f"name its platform: {there['on']}"
+    return refuse("settings/platform", "/on", on, message, fix)
+
+
+def _platform(name: str, said: Mapping[str, Any]) -> Settings:
+    """A platform, with the work in its own file.
+
+    Raises:
+        SpecError: every mistake at once.
+    """
     file, mistakes = read(EnvironmentFile, said)
     mistakes += relations.findings(name, sound(EnvironmentFile, said) if file is None else file, mistakes)
     if file is None or mistakes:
@@ -144,6 +219,19 @@ def configuration(project: str) -> dict[str, Any]:
     given = {**pulumi_config.get_config_env(), **pulumi_config.CONFIG.get()}
     own = {key.removeprefix(f"{project}:"): value for key, value in given.items() if key.startswith(f"{project}:")}
     return {key: _decoded(value) for key, value in own.items()}
+
+
+def _beside(root: Path, name: str, project: str) -> dict[str, Any] | None:
+    """What the file of another environment says, under bare keys; None where there is no such file."""
+    file = environment_path(root, name)
+    # A name is no path: what could lead elsewhere is no environment of this project.
+    if "/" in name or not file.is_file():
+        return None
+    try:
+        config = read_environment(file, project)
+    except ConfigError as error:
+        raise SpecError([refuse("settings/file", "/on", name, f"{error.what}.", error.fix)], str(file.name)) from error
+    return {key.removeprefix(f"{project}:"): value for key, value in config.items()}
 
 
 def environment_path(root: Path, name: str) -> Path:

@@ -9,15 +9,23 @@ import pulumi_kubernetes as kubernetes
 from springtide import grace
 from springtide.cluster import ClusterRef
 from springtide.component import checked, child_of, intent, tell
-from springtide.identity import GrantArgs, WorkloadIdentity
+from springtide.identity import WorkloadIdentity
+from springtide.k8s import jobset
+from springtide.k8s.pod import Place
 from springtide.k8s.training import Run, headless_service, indexed_job, rendezvous_host
+from springtide.place import DEFAULT_ACCOUNT, controlled, grant, mount, mounted, mounts
 from springtide.pool import PoolRef, fits
-from springtide.spec import Finding, JobSpec, dns_label, refuse, warn
+from springtide.queue import QueueRef
+from springtide.spec import Finding, JobSpec, refuse, warn
+from springtide.spec.work import service_name
 from springtide.storage import StorageRef
 from springtide_workloads.contract import RECIPE, TrainingContract
 
-LONGEST_RUN_NAME = 56
-"""An IAM role is called like the run, and 8 characters more, 64 at most; a pod is called like it, and its index, 63 at most."""
+JOBSET = "jobset"
+LONGEST_ROLE_PREFIX = 56
+"""An IAM role is called like the run, and 8 characters more, 64 at most."""
+DATA = "data"
+"""Part of a bucket that training data lies in; a file system is read as a whole."""
 
 
 class TrainingJobArgs(TypedDict):
@@ -31,6 +39,10 @@ class TrainingJobArgs(TypedDict):
     """Storage for checkpoints, events and the exported model; take it from `Storage.ref`."""
     recipe: str
     """What to train: a recipe of the image, `name[:key=value,…]`."""
+    data: NotRequired[StorageRef | None]
+    """Storage that training data is read from: below `data/` in a bucket, all of a file system. Default: the recipe's own."""
+    queue: NotRequired[QueueRef | None]
+    """Queue that its runs wait in; take it from `Queue.ref`. Default: none, a run starts as soon as machines are there."""
     nodes: NotRequired[int]
     """Machines that train together, each with all its GPUs. Default 1."""
     run: NotRequired[str]
@@ -65,24 +77,28 @@ class TrainingJob(pulumi.ComponentResource):
     """Where the run's checkpoints and its exported model lie."""
 
     def __init__(self, name: str, args: TrainingJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        pool, cluster = args["pool"], args["cluster"]
+        pool, cluster, queue = args["pool"], args["cluster"], args.get("queue")
         spec = checked(
             JobSpec,
             args,
             f"TrainingJob {name}",
-            wiring=["cluster", "pool", "checkpoints"],
+            wiring=["cluster", "pool", "checkpoints", "data", "queue"],
             rules=lambda spec: [
-                *dns_label("/name", name),
+                *service_name("/name", name),
                 *findings(name, spec),
                 *fits("/nodes", spec.nodes, pool["name"], pool["max_nodes"], "nodes"),
+                *([] if queue is None else queue_findings(spec, pool, queue)),
             ],
         )
         allowed = grace.budget(cluster["environment"]["cloud"], cluster["version"], pool["capacity"])
+        data = args.get("data")
         said = intent(
             spec,
             pool=pool["name"],
             gpus_per_node=pool["gpus_per_node"],
             checkpoints=args["checkpoints"]["name"],
+            data=None if data is None else data["name"],
+            queue=None if queue is None else queue["name"],
             notice_seconds=allowed.notice_seconds,
             grace_seconds=allowed.grace_seconds,
             save_deadline_seconds=allowed.save_deadline_seconds,
@@ -91,32 +107,59 @@ class TrainingJob(pulumi.ComponentResource):
         url = f"{args['checkpoints']['url']}/{artifacts_prefix(name, spec.run)}"
         tell(_waits(name, spec))
         if spec.run is not None and spec.image is not None:
-            self._start(f"{name}-{spec.run}", name, spec, args, _contract(name, spec, pool, allowed, url))
+            self._start(f"{name}-{spec.run}", name, spec, args, _contract(name, spec, args, allowed, url))
         self.artifacts_url = pulumi.Output.from_input(url)
         self.ref = JobRef(name=name, started=spec.run is not None, artifacts_url=url, storage=args["checkpoints"])
         self.register_outputs(said | {"artifactsUrl": url})
 
     def _start(self, run_name: str, job: str, spec: JobSpec, args: TrainingJobArgs, agreed: TrainingContract) -> None:
-        cluster = args["cluster"]
-        grant = GrantArgs(storage=args["checkpoints"], prefix=artifacts_prefix(job, spec.run), write=True)
-        identity = WorkloadIdentity(run_name, {"cluster": cluster, "grants": [grant]}, child_of(self))
-        hosts = kubernetes.core.v1.Service(
-            run_name, **headless_service(run_name, cluster["namespace"]), opts=child_of(self)
-        )
+        cluster, queue = args["cluster"], args.get("queue")
         run = Run(
             name=run_name,
             job=job,
             image=str(spec.image),
             contract=agreed,
-            namespace=cluster["namespace"],
-            account=identity.service_account,
-            selector=args["pool"]["selector"],
-            memory_gib=args["pool"]["memory_gib"],
-            scratch_gib=args["pool"]["scratch_gib"],
+            place=self._place(run_name, artifacts_prefix(job, spec.run), args),
+            queue=None if queue is None else queue["label"],
         )
-        # A run keeps the definition it began with; a Job's template could not be changed anyway.
-        lives = child_of(self, depends_on=[hosts], ignore_changes=["metadata", "spec"])
+        # A run keeps the definition it began with; a template could not be changed anyway, and a queue writes into both.
+        whole = ["metadata", "spec"]
+        if JOBSET in cluster["controllers"]:
+            manifest = jobset.job_set(run)
+            kubernetes.apiextensions.CustomResource(
+                run_name,
+                api_version=jobset.API_VERSION,
+                kind=jobset.KIND,
+                opts=child_of(self, ignore_changes=whole),
+                **manifest,
+            )
+            return
+        hosts = kubernetes.core.v1.Service(
+            run_name, **headless_service(run_name, cluster["namespace"]), opts=child_of(self)
+        )
+        lives = child_of(self, depends_on=[hosts], ignore_changes=whole)
         kubernetes.batch.v1.Job(run_name, **indexed_job(run), opts=lives)
+
+    def _place(self, run_name: str, prefix: str, args: TrainingJobArgs) -> Place:
+        cluster, pool, checkpoints, data = args["cluster"], args["pool"], args["checkpoints"], args.get("data")
+        grants = grant(checkpoints, prefix, write=True)
+        volumes = mount(checkpoints, read_only=False)
+        if data is not None:
+            grants += grant(data, DATA, write=False)
+            volumes += mount(data, read_only=True)
+        account: pulumi.Input[str] = DEFAULT_ACCOUNT
+        if grants:
+            account = WorkloadIdentity(run_name, {"cluster": cluster, "grants": grants}, child_of(self)).service_account
+        space = cluster["namespace"]
+        return Place(
+            namespace=controlled(cluster, JOBSET, space) if JOBSET in cluster["controllers"] else space,
+            account=account,
+            selector=pool["selector"],
+            memory_gib=pool["memory_gib"],
+            scratch_gib=pool["scratch_gib"],
+            part=pool["pod"],
+            mounts=mounts(*volumes),
+        )
 
 
 def artifacts_prefix(job: str, run: str | None) -> str:
@@ -124,13 +167,18 @@ def artifacts_prefix(job: str, run: str | None) -> str:
     return f"jobs/{job}" if run is None else f"jobs/{job}/{run}"
 
 
+def longest_run_name(nodes: int) -> int:
+    """How long `<job>-<run>` may be, for the names that are made of it."""
+    return min(LONGEST_ROLE_PREFIX, jobset.longest_name(nodes))
+
+
 def findings(name: str, spec: JobSpec) -> list[Finding]:
     """What is impossible about a job beyond its fields: names that grow too long, a recipe that no container reads."""
-    run_name = f"{name}-{spec.run}"
+    run_name, longest = f"{name}-{spec.run}", longest_run_name(spec.nodes)
     found = []
-    if spec.run is not None and len(run_name) > LONGEST_RUN_NAME:
-        message = f"{run_name!r} has {len(run_name)} characters; names of cloud resources are made of it."
-        fix = f"shorten the run's or the job's name: {LONGEST_RUN_NAME} at most, together and with a hyphen"
+    if spec.run is not None and len(run_name) > longest:
+        message = f"{run_name!r} has {len(run_name)} characters; names of pods and cloud resources are made of it."
+        fix = f"shorten the run's or the job's name: {longest} at most, together and with a hyphen"
         found.append(refuse("spec/name", "/run", spec.run, message, fix))
     if not re.fullmatch(RECIPE, spec.recipe):
         fix = "write name[:key=value,…], such as gpt_small or gpt_tiny:steps=100"
@@ -138,20 +186,48 @@ def findings(name: str, spec: JobSpec) -> list[Finding]:
     return found
 
 
-def _contract(name: str, spec: JobSpec, pool: PoolRef, allowed: grace.Grace, url: str) -> TrainingContract:
-    run_name = f"{name}-{spec.run}"
+def queue_findings(spec: JobSpec, pool: PoolRef, queue: QueueRef) -> list[Finding]:
+    """What would keep a run in its queue for ever: a pool that is not the queue's, more GPUs than it ever gives."""
+    pools, name = queue["pools"], queue["name"]
+    if pool["name"] not in pools:
+        message = f"runs of queue {name} use {', '.join(pools)}, and not pool {pool['name']}."
+        return [refuse("queues/pool", "/queue", name, message, "name another pool, or no queue", allowed=pools)]
+    return queue_room(spec, pool["gpus_per_node"], name, queue["max_gpus"])
+
+
+def queue_room(spec: JobSpec, gpus_per_node: int, queue: str, max_gpus: int) -> list[Finding]:
+    """What is wrong with a run that asks for more than its queue gives at once; a run takes all GPUs of its nodes."""
+    wanted = spec.nodes * gpus_per_node
+    if wanted <= max_gpus:
+        return []
+    message = (
+        f"a run takes {wanted} GPUs ({spec.nodes} nodes of {gpus_per_node}); queue {queue} gives {max_gpus} at once."
+    )
+    fix = f"use at most {max_gpus // gpus_per_node} nodes, or raise queues.{queue}.max_gpus"
+    return [refuse("queues/never", "/nodes", spec.nodes, message, fix)]
+
+
+def _contract(name: str, spec: JobSpec, args: TrainingJobArgs, allowed: grace.Grace, url: str) -> TrainingContract:
+    run_name, data = f"{name}-{spec.run}", args.get("data")
+    host = jobset.job_set_host if JOBSET in args["cluster"]["controllers"] else rendezvous_host
     return TrainingContract(
         run=run_name,
         recipe=spec.recipe,
         artifacts_url=url,
+        data_url=None if data is None else data_url(data),
         nodes=spec.nodes,
-        procs_per_node=pool["gpus_per_node"],
-        master_addr=rendezvous_host(run_name),
+        procs_per_node=args["pool"]["gpus_per_node"],
+        master_addr=host(run_name),
         notice_seconds=allowed.notice_seconds,
         grace_seconds=allowed.grace_seconds,
         shutdown_seconds=allowed.shutdown_seconds,
         save_deadline_seconds=allowed.save_deadline_seconds,
     )
+
+
+def data_url(data: StorageRef) -> str:
+    """Where the training data of a storage lie."""
+    return data["url"] if mounted(data) else f"{data['url']}/{DATA}"
 
 
 def _waits(name: str, spec: JobSpec) -> list[Finding]:

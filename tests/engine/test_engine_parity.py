@@ -35,7 +35,7 @@ pytestmark = [
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-CLOUDS = ("aws", "kubernetes")
+CLOUDS = ("aws", "gcp", "kubernetes")
 ROOTS = [ROOT / name for name in ("components", "workloads", "policies")]
 
 
@@ -247,6 +247,21 @@ BEFORE = (
     ("aws:eks/nodeGroup:*", "aws:ec2/route:*"),
     ("aws:eks/cluster:*", "aws:ec2/subnet:*"),
     ("aws:eks/cluster:*", "aws:ec2/vpc:*"),
+    ("kubernetes:*", "gcp:container/cluster:*"),
+    ("kubernetes:apps/*", "gcp:container/nodePool:*"),
+    ("kubernetes:batch/*", "gcp:container/nodePool:*"),
+    ("kubernetes:batch/*", "gcp:serviceaccount/iAMMember:*"),
+    ("kubernetes:batch/*", "gcp:storage/*"),
+    ("kubernetes:core/v1:PersistentVolume*", "gcp:filestore/*"),
+    ("kubernetes:core/v1:PersistentVolume*", "gcp:lustre/*"),
+    ("gcp:container/nodePool:*", "gcp:container/cluster:*"),
+    ("gcp:container/nodePool:*", "gcp:projects/iAMMember:*"),
+    ("gcp:container/cluster:*", "gcp:compute/routerNat:*"),
+    ("gcp:container/cluster:*", "gcp:compute/subnetwork:*"),
+    ("gcp:container/cluster:*", "gcp:kms/*"),
+    ("gcp:container/cluster:*", "gcp:servicenetworking/*"),
+    ("gcp:lustre/*", "gcp:servicenetworking/*"),
+    ("gcp:filestore/*", "gcp:compute/network:*"),
 )
 """Types whose every resource goes before every one of another type, so that a destroy strands nothing: what runs before
 what it runs on, and that before what it is reached by."""

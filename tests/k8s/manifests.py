@@ -5,6 +5,7 @@ from typing import Any
 import kubernetes_validate
 
 from springtide.k8s import Manifest
+from springtide.k8s.pod import Place, PodPart
 from springtide.k8s.serving import Server
 from springtide.k8s.training import Run, rendezvous_host
 from springtide_workloads.contract import Device, ServingContract, TrainingContract
@@ -28,11 +29,13 @@ RUN = Run(
         shutdown_seconds=100,
         save_deadline_seconds=90,
     ),
-    namespace="springtide",
-    account="gpt-first",
-    selector={"springtide.dev/pool": "train"},
-    memory_gib=160,
-    scratch_gib=100,
+    place=Place(
+        namespace="springtide",
+        account="gpt-first",
+        selector={"springtide.dev/pool": "train"},
+        memory_gib=160,
+        scratch_gib=100,
+    ),
 )
 SERVER = Server(
     name="chat",
@@ -43,11 +46,14 @@ SERVER = Server(
     gpus=1,
     replicas=2,
     spare_replica=True,
-    namespace="springtide",
-    account="chat",
-    selector={"springtide.dev/pool": "serve"},
-    memory_gib=12,
-    scratch_gib=50,
+    startup_seconds=600,
+    place=Place(
+        namespace="springtide",
+        account="chat",
+        selector={"springtide.dev/pool": "serve"},
+        memory_gib=12,
+        scratch_gib=50,
+    ),
 )
 CPU_CONTRACT = ServingContract(
     model_url="s3://bucket/jobs/gpt/first",
@@ -58,9 +64,38 @@ CPU_CONTRACT = ServingContract(
 )
 
 
+FABRIC = PodPart(
+    resources={"vpc.amazonaws.com/efa": "32", "hugepages-2Mi": "5120Mi"},
+    env={"NCCL_NET": "fabric", "PET_MASTER_PORT": "1"},
+    annotations={"networking.gke.io/interfaces": "[]"},
+    labels={"rung": "reserved"},
+    host_paths={"/home/kubernetes/bin/fabric": "/usr/local/fabric"},
+    sidecars=[
+        {
+            "name": "receiver",
+            "image": IMAGE,
+            "command": ["/receive"],
+            "env": {"LEVEL": "info"},
+            "host_paths": {"/dev/fabric": "/dev/fabric", "/home/kubernetes/bin/fabric": "/usr/local/fabric"},
+            "capabilities": ["NET_ADMIN"],
+        }
+    ],
+    tolerations=[{"key": "rung", "operator": "Exists", "effect": "NoSchedule"}],
+    together="springtide.dev/rung",
+)
+"""A pool that asks for everything a pool can ask for."""
+
+
 def known_to_kubernetes(api_version: str, kind: str, manifest: Manifest) -> None:
     """Pass if every field is one that Kubernetes has, of its type; unknown fields are mistakes."""
     kubernetes_validate.validate({"apiVersion": api_version, "kind": kind, **manifest}, KUBERNETES, strict=True)
+
+
+def job_of(manifest: Manifest) -> Manifest:
+    """The Job of a JobSet, as an API server would see it."""
+    [replicated] = manifest["spec"]["replicatedJobs"]
+    found: Manifest = {"metadata": {"name": f"{manifest['metadata']['name']}-{replicated['name']}-0"}}
+    return found | replicated["template"]
 
 
 def pod_of(manifest: Manifest) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from springtide.k8s.training import headless_service, indexed_job
 from springtide_workloads import contract
 from springtide_workloads.contract import ExitCode, TrainingContract
 
-from .manifests import RUN, container_of, known_to_kubernetes, pod_of, variables_of
+from .manifests import FABRIC, RUN, container_of, known_to_kubernetes, pod_of, variables_of
 
 JOB = indexed_job(RUN)
 SERVICE = headless_service("gpt-first", "springtide")
@@ -104,9 +104,8 @@ def test_the_pod_outlives_the_agent_and_the_agent_the_save() -> None:
 
 @pytest.mark.parametrize(("memory", "shared"), [(160, "80Gi"), (3, "1Gi"), (1, "1Gi")])
 def test_shared_memory_is_memory_and_at_most_half_of_it(memory: int, shared: str) -> None:
-    volumes = {
-        item["name"]: item["emptyDir"] for item in pod_of(indexed_job(replace(RUN, memory_gib=memory)))["volumes"]
-    }
+    job = indexed_job(replace(RUN, place=replace(RUN.place, memory_gib=memory)))
+    volumes = {item["name"]: item["emptyDir"] for item in pod_of(job)["volumes"]}
     assert volumes["shm"] == {"medium": "Memory", "sizeLimit": shared}
 
 
@@ -118,3 +117,29 @@ def test_the_pod_goes_to_its_pool_and_tolerates_its_taint() -> None:
 def test_variables_are_sorted_so_that_no_order_restarts_a_pod() -> None:
     names = [item["name"] for item in container_of(JOB)["env"] if "value" in item]
     assert names == sorted(names)
+
+
+def test_no_autoscaler_takes_a_busy_node_away() -> None:
+    assert JOB["spec"]["template"]["metadata"]["annotations"] == {
+        "karpenter.sh/do-not-disrupt": "true",
+        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+    }
+
+
+def test_all_pods_of_a_run_land_where_the_first_one_did_and_no_other_run_s_matter() -> None:
+    assert "affinity" not in pod_of(JOB)
+    job = indexed_job(replace(RUN, place=replace(RUN.place, part=FABRIC)))
+    [term] = pod_of(job)["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert term["topologyKey"] == "springtide.dev/rung"
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    assert term["labelSelector"]["matchLabels"].items() <= labels.items()
+    assert term["labelSelector"]["matchLabels"] == {"springtide.dev/run": "gpt-first"}
+
+
+def test_a_run_of_a_queue_waits_until_the_queue_starts_it() -> None:
+    queued = indexed_job(replace(RUN, queue="research"))
+    known_to_kubernetes("batch/v1", "Job", queued)
+    assert queued["spec"]["suspend"] is True
+    assert queued["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "research"
+    assert "suspend" not in JOB["spec"]
+    assert "kueue.x-k8s.io/queue-name" not in JOB["metadata"]["labels"]

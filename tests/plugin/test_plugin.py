@@ -119,7 +119,7 @@ def test_a_mistake_in_another_language_comes_back_by_property_and_without_a_trac
     assert "File " not in error.details()
     assert [(item.property_path, item.reason) for item in by_property(error)] == [
         ("nat", "'per-zoe' is not known here. did you mean per-zone?"),
-        ("zones[1]", f"{REFUSED_ZONE} use zone ids, not names: an id means the same place in every account"),
+        ("zones[1]", f"{REFUSED_ZONE} use one of them; on AWS these are ids, which mean the same place in every account"),
     ]
 
 

@@ -137,6 +137,17 @@ def closed_bucket(**inputs: Any) -> list[Resource]:
     return [made, public_access_block(made), encryption(made)]
 
 
+def file_system(name: str = "home", *, unknown: Sequence[str] = (), **inputs: Any) -> Resource:
+    """A file system over NFS."""
+    return resource("aws:efs/fileSystem:FileSystem", name, {"throughputMode": "elastic", **inputs}, unknown=unknown)
+
+
+def google_bucket(prevention: str | None, *, name: str = "artifacts") -> Resource:
+    """A bucket of Cloud Storage, closed to the public or not."""
+    said = {} if prevention is None else {"publicAccessPrevention": prevention}
+    return resource("gcp:storage/bucket:Bucket", name, {"name": name, **said})
+
+
 def launch_template(*disks: Mapping[str, Any], unknown: Sequence[str] = ()) -> Resource:
     """A launch template with these disks."""
     mappings = {"blockDeviceMappings": list(disks)} if disks else {}

@@ -52,7 +52,7 @@ def test_zeros_are_zeros_in_every_rendering() -> None:
     found = of_file("zeros")
     assert found.one("Environment", "zeros").inputs["budgetUsdPerHour"] == 0
     assert found.one("GpuPool", "idle").inputs["minNodes"] == 0
-    assert found.one("NodeGroup", "idle").inputs["scalingConfig"] == {"minSize": 0, "desiredSize": 0, "maxSize": 1}
+    assert [item.name for item in found.all("NodeGroup")] == ["cluster-system"]
     assert found.one("TrainingJob", "gpt").inputs["noticeSeconds"] == 0
     service = found.one("ModelService", "chat").inputs
     assert (service["gpus"], service["propagationSeconds"]) == (0, 0)
@@ -120,9 +120,9 @@ def test_a_workload_selects_a_label_that_its_pools_nodes_have(
     full: Recorded, workload: str, name: str, pool: str
 ) -> None:
     pod = full.one(workload, name).inputs["spec"]["template"]["spec"]
-    group = full.one("NodeGroup", pool).inputs
-    assert pod["nodeSelector"].items() <= group["labels"].items()
-    assert {taint["key"] for taint in group["taints"]} == {toleration["key"] for toleration in pod["tolerations"]}
+    node = full.one("NodePool", pool).inputs["spec"]["template"]
+    assert pod["nodeSelector"].items() <= node["metadata"]["labels"].items()
+    assert {taint["key"] for taint in node["spec"]["taints"]} == {item["key"] for item in pod["tolerations"]}
 
 
 def limits(workload: Resource) -> dict[str, int]:
@@ -169,7 +169,10 @@ AFTER = [
     ("Job", "gpt-2026-11-22a", "BucketPublicAccessBlock", "artifacts"),
     ("Job", "gpt-2026-11-22a", "BucketVersioning", "artifacts"),
     ("Job", "gpt-2026-11-22a", "Namespace", "springtide"),
-    ("Deployment", "chat", "NodeGroup", "serve"),
+    ("Deployment", "chat", "NodePool", "serve"),
+    ("NodePool", "serve", "EC2NodeClass", "serve"),
+    ("EC2NodeClass", "serve", "Release", "karpenter"),
+    ("Release", "karpenter", "Release", "karpenter-crd"),
     ("Deployment", "chat", "PodIdentityAssociation", "chat"),
     ("Deployment", "draft", "NodeGroup", "cluster-system"),
     ("Deployment", "draft", "Addon", "coredns"),

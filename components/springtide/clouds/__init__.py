@@ -36,6 +36,7 @@ from springtide.clouds.parts import (
     PoolParts,
     StorageParts,
 )
+from springtide.k8s.pod import PodPart
 from springtide.spec import (
     ClusterSpec,
     EnvironmentSpec,
@@ -122,6 +123,10 @@ class Cloud(Protocol):
         """A private, encrypted bucket."""
         ...
 
+    def bucket_url(self, environment: str, name: str, account: str) -> str:
+        """Address of a bucket of an environment, known without the bucket."""
+        ...
+
     def identity(
         self, name: str, account: str, grants: Sequence["Grant"], cluster: "ClusterRef", parent: pulumi.Resource
     ) -> IdentityParts:
@@ -142,6 +147,10 @@ class Cloud(Protocol):
 
     def storage_controllers(self, spec: StorageSpec) -> tuple[str, ...]:
         """Charts and add-ons without which nothing mounts such storage."""
+        ...
+
+    def pod_part(self, name: str, spec: PoolSpec, choice: "Choice", *, version: str) -> PodPart:
+        """What a pod needs on the nodes of a pool besides GPUs, known without the pool."""
         ...
 
     def notice(self, capacity: str, version: str) -> Notice:

@@ -56,6 +56,8 @@ class StorageParts:
     """Name in the cloud's access rules; whoever uses it is made after the storage is safe to use."""
     volume: Mapping[str, Any] | None = None
     """Source of a PersistentVolume, by its CSI driver, for storage that is mounted; None for a bucket."""
+    mount_options: tuple[str, ...] = ()
+    """Options that such a volume is mounted with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,24 @@
 """A model server as a Deployment, with what keeps its requests safe: probes, a drain, a disruption budget."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from springtide.k8s import Manifest
-from springtide.k8s.pod import container, environment, pod_spec, resources
+from springtide.k8s.pod import Place, container, environment, pod_template
 from springtide_workloads import contract
-from springtide_workloads.contract import ServingContract
+from springtide_workloads.contract import Metric, ServingContract
 
-STARTUP_SECONDS = 600
-"""Time a model may take to load before a pod is given up; the slowest of Alibaba's GenTD26 trace took 79 s, image pull aside."""
 PROBE_PERIOD_SECONDS = 5
-SCALE_DOWN_WINDOW_SECONDS = 300
+NODE_SECONDS = 600
+"""Time for a machine to boot and an image of some gigabytes to be pulled, before a model begins to load."""
+CPU_WINDOW_SECONDS = 300
+"""How long a CPU service must have been too large before it shrinks: Kubernetes' own default."""
+LONGEST_WINDOW_SECONDS = 3600
+LONGEST_PERIOD_SECONDS = 1800
+"""Bounds of autoscaling/v2."""
+SCRAPE_FAILURES = 3
+"""Failed readings in a row, 15 seconds apart, before a service stays as large as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +32,31 @@ class Server:
     replicas: int
     spare_replica: bool
     """Whether the pool can hold one replica more than the service may have, so that a new one can start first."""
-    namespace: Any
-    account: Any
-    selector: Any
-    memory_gib: int
-    scratch_gib: int
+    startup_seconds: int
+    """Time its model may take to load before a server is given up."""
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How an autoscaler may move a service."""
+
+    least: int
+    most: int
+    window_seconds: int
+    """How long a service must have been too large before it shrinks."""
+    drain_seconds: int
+    """Time that a replica may take to leave; only one leaves in that time."""
+
+
+def cold_start_seconds(startup_seconds: int) -> int:
+    """Time until a replica that is asked for now answers, where its machine is not there yet."""
+    return NODE_SECONDS + startup_seconds
+
+
+def gpu_window_seconds(startup_seconds: int) -> int:
+    """How long a GPU service must have been too large before it shrinks: a replica costs two cold starts to lose."""
+    return min(2 * cold_start_seconds(startup_seconds), LONGEST_WINDOW_SECONDS)
 
 
 def labels(name: str) -> dict[str, str]:
@@ -46,7 +73,7 @@ def deployment(server: Server) -> Manifest:
     return {
         "metadata": {
             "name": server.name,
-            "namespace": server.namespace,
+            "namespace": server.place.namespace,
             "labels": labels(server.name),
             "annotations": {"pulumi.com/skipAwait": "true"},
         },
@@ -54,8 +81,8 @@ def deployment(server: Server) -> Manifest:
             "replicas": server.replicas,
             "selector": {"matchLabels": labels(server.name)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": surge},
-            "progressDeadlineSeconds": 2 * STARTUP_SECONDS,
-            "template": {"metadata": {"labels": labels(server.name)}, "spec": _pod(server)},
+            "progressDeadlineSeconds": cold_start_seconds(server.startup_seconds) + 60,
+            "template": _pod(server),
         },
     }
 
@@ -92,62 +119,132 @@ def disruption_budget(name: str, namespace: Any) -> Manifest:
     }
 
 
-def cpu_autoscaler(name: str, namespace: Any, *, least: int, most: int, cpu_percent: int) -> Manifest:
+def cpu_autoscaler(name: str, namespace: Any, bounds: Bounds, cpu_percent: int) -> Manifest:
     """Replicas by CPU use, for servers that compute on the CPU; on a GPU this number says nothing."""
+    target = {"type": "Utilization", "averageUtilization": cpu_percent}
     return {
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
-            "minReplicas": least,
-            "maxReplicas": most,
-            "metrics": [
-                {
-                    "type": "Resource",
-                    "resource": {
-                        "name": "cpu",
-                        "target": {"type": "Utilization", "averageUtilization": cpu_percent},
-                    },
-                }
-            ],
-            "behavior": {"scaleDown": {"stabilizationWindowSeconds": SCALE_DOWN_WINDOW_SECONDS}},
+            "scaleTargetRef": _target(name),
+            "minReplicas": bounds.least,
+            "maxReplicas": bounds.most,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+            "behavior": _behavior(bounds),
         },
     }
 
 
+def demand_autoscaler(
+    name: str, namespace: Any, bounds: Bounds, in_flight_per_replica: int, metrics_url: Any
+) -> Manifest:
+    """Replicas by requests that are computed or wait, read by KEDA from the servers' own numbers.
+
+    No Prometheus stands in between. The mean over the replicas that answer is compared with the target and multiplied by
+    the replicas that are ready (`metricType: Value`): one whose numbers cannot be read counts like the others, where a sum
+    would read it as idle. With none to be read the service stays as large as it is, or grows to its minimum. (Read in
+    KEDA 2.20.2: metrics_api_scaler.go, fallback.go.) KEDA takes service and namespace from the host of `metrics_url`.
+    """
+    triggers = {"in_flight": Metric.IN_FLIGHT, "queued": Metric.QUEUED}
+    target = str(in_flight_per_replica)
+    return {
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "scaleTargetRef": _target(name),
+            "minReplicaCount": bounds.least,
+            "maxReplicaCount": bounds.most,
+            "triggers": [_trigger(key, metric, metrics_url, target) for key, metric in triggers.items()],
+            "fallback": {
+                "failureThreshold": SCRAPE_FAILURES,
+                "replicas": bounds.least,
+                "behavior": "currentReplicasIfHigher",
+            },
+            "advanced": {
+                "scalingModifiers": {"formula": " + ".join(triggers), "target": target, "metricType": "Value"},
+                "horizontalPodAutoscalerConfig": {"behavior": _behavior(bounds)},
+            },
+        },
+    }
+
+
+def _trigger(key: str, metric: Metric, metrics_url: Any, target: str) -> Manifest:
+    return {
+        "type": "metrics-api",
+        "name": key,
+        "metricType": "Value",
+        "metadata": {
+            "url": metrics_url,
+            "format": "prometheus",
+            "valueLocation": metric.value,
+            "targetValue": target,
+            "aggregateFromKubeServiceEndpoints": "true",
+            "aggregationType": "average",
+        },
+    }
+
+
+def _target(name: str) -> Manifest:
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+
+
+def _behavior(bounds: Bounds) -> Manifest:
+    """Up at once, by no more than there may be; down late, one replica in the time that a replica takes to leave.
+
+    The step up is stated in pods, not percent: replicas that still load their model count as idle and would damp it.
+    """
+    up = {"type": "Pods", "value": max(bounds.most - bounds.least, 1), "periodSeconds": 60}
+    down = {"type": "Pods", "value": 1, "periodSeconds": min(bounds.drain_seconds, LONGEST_PERIOD_SECONDS)}
+    return {
+        "scaleUp": {"stabilizationWindowSeconds": 0, "policies": [up]},
+        "scaleDown": {"stabilizationWindowSeconds": bounds.window_seconds, "policies": [down]},
+    }
+
+
 def _pod(server: Server) -> Manifest:
+    variables = {**server.place.part.get("env", {}), **server.contract.to_env()}
+    patience = math.ceil(server.startup_seconds / PROBE_PERIOD_SECONDS)
     serve = container(
         "server",
         server.image,
         contract.SERVE_COMMAND,
-        environment(server.contract.to_env()),
+        environment(variables),
+        place=server.place,
+        gpus=server.gpus,
         ports=[
             {"name": "http", "containerPort": server.contract.http_port},
             {"name": "metrics", "containerPort": server.contract.metrics_port},
         ],
-        resources=resources(server.gpus, memory_gib=server.memory_gib, scratch_gib=server.scratch_gib),
-        startupProbe={**_get(contract.LIVE_PATH), "failureThreshold": STARTUP_SECONDS // PROBE_PERIOD_SECONDS},
+        startupProbe={**_get(contract.LIVE_PATH), "failureThreshold": patience},
         readinessProbe={**_get(contract.READY_PATH), "failureThreshold": 2},
         livenessProbe={**_get(contract.LIVE_PATH), "failureThreshold": 6, "timeoutSeconds": 5},
     )
-    spread = {
-        "maxSkew": 1,
-        "topologyKey": "topology.kubernetes.io/zone",
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": labels(server.name)},
-        "matchLabelKeys": ["pod-template-hash"],
-    }
-    return {
-        **pod_spec(
-            account=server.account,
-            selector=server.selector,
-            grace_seconds=server.contract.grace_seconds,
-            shm_gib=1,
-            scratch_gib=server.scratch_gib,
-            container=serve,
-            gpu=server.gpus > 0,
-        ),
-        "topologySpreadConstraints": [spread],
-    }
+    pod = pod_template(
+        serve,
+        server.place,
+        labels=labels(server.name),
+        grace_seconds=server.contract.grace_seconds,
+        shm_gib=1,
+        gpu=server.gpus > 0,
+    )
+    return {**pod, "spec": {**pod["spec"], "topologySpreadConstraints": _spread(server)}}
+
+
+def _spread(server: Server) -> list[Manifest]:
+    """Replicas apart, where that can be had. None of it is demanded: other pods may fill the nodes in between.
+
+    Over nodes only where two replicas are kept: for one that comes and goes, a preference would wake a machine of its own.
+    """
+    keys = ["topology.kubernetes.io/zone", *(["kubernetes.io/hostname"] if server.replicas > 1 else [])]
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "nodeTaintsPolicy": "Honor",
+            "labelSelector": {"matchLabels": labels(server.name)},
+            "matchLabelKeys": ["pod-template-hash"],
+        }
+        for key in keys
+    ]
 
 
 def _get(path: str) -> Manifest:

@@ -1,17 +1,25 @@
-"""A training run as an Indexed Job: one pod a node, whose index is its rank, found by name through a headless Service."""
+"""A training run: its pods, and the Indexed Job that runs them, found by name through a headless Service.
+
+Each pod has a node's GPUs, and its index is its rank. Where the cluster has the JobSet controller, `k8s.jobset` puts the
+same Job into a JobSet.
+"""
 
 from dataclasses import dataclass
-from typing import Any
 
 from springtide.k8s import Manifest
-from springtide.k8s.pod import container, environment, pod_spec, resources
+from springtide.k8s.pod import Place, container, environment, pod_template
 from springtide_workloads import contract
 from springtide_workloads.contract import Env, ExitCode, TrainingContract
 
+CONTAINER = "trainer"
 HOPELESS = (ExitCode.CONFIG, ExitCode.NO_PROGRESS)
 """Endings that another try would only repeat."""
-BACKOFF_LIMIT = 3
-"""Tries that a run may spend on other failures. Pods lost to a disruption are replaced and not counted."""
+TRIES = 3
+"""Tries that a run may spend on failures of its own. Pods lost to a disruption are replaced and not counted."""
+RUN_LABEL = "springtide.dev/run"
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+UNDISTURBED = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+"""Pod annotations by which node autoscalers leave a busy node alone; one that does not know a name passes it over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,16 +27,14 @@ class Run:
     """A run of a job, with everything decided."""
 
     name: str
-    """`<job>-<run>`: name of the Job and of its Service."""
+    """`<job>-<run>`: name of the Job or JobSet and of its Service."""
     job: str
     image: str
     contract: TrainingContract
-    namespace: Any
-    account: Any
-    selector: Any
-    memory_gib: int
-    """Memory of the pod; half of it may be shared between its processes."""
-    scratch_gib: int
+    place: Place
+    """Half of its memory may be shared between the pod's processes."""
+    queue: object = None
+    """Name of the queue that starts it; None: nobody but the scheduler stands between it and its nodes."""
 
 
 def rendezvous_host(name: str) -> str:
@@ -36,7 +42,7 @@ def rendezvous_host(name: str) -> str:
     return f"{name}-0.{name}"
 
 
-def headless_service(name: str, namespace: Any) -> Manifest:
+def headless_service(name: str, namespace: object) -> Manifest:
     """A Service that gives each pod of a run a name, also before it is ready: the rendezvous is how it gets ready."""
     return {
         # Nobody waits for its pods: they are made after it.
@@ -51,68 +57,101 @@ def headless_service(name: str, namespace: Any) -> Manifest:
 
 
 def indexed_job(run: Run) -> Manifest:
-    """The Job of a run.
+    """The Job of a run, for a cluster without JobSets."""
+    return {
+        "metadata": metadata(run),
+        "spec": {
+            **gang(run),
+            **({} if run.queue is None else {"suspend": True}),
+            "backoffLimit": TRIES,
+            "podFailurePolicy": _failure_policy(),
+        },
+    }
+
+
+def metadata(run: Run) -> Manifest:
+    """Name and labels of a run's object.
 
     It has no TTL: Pulumi owns it, and would train again after its own refresh. Pulumi does not wait for it either; a run
     takes as long as it takes.
     """
-    labels = {"app.kubernetes.io/name": run.job, "app.kubernetes.io/component": "training"}
+    queued = {} if run.queue is None else {QUEUE_LABEL: run.queue}
     return {
-        "metadata": {
-            "name": run.name,
-            "namespace": run.namespace,
-            "labels": labels,
-            "annotations": {"pulumi.com/skipAwait": "true"},
-        },
-        "spec": {
-            "completionMode": "Indexed",
-            "completions": run.contract.nodes,
-            "parallelism": run.contract.nodes,
-            "backoffLimit": BACKOFF_LIMIT,
-            "podReplacementPolicy": "Failed",
-            "podFailurePolicy": _failure_policy(),
-            "template": {"metadata": {"labels": labels}, "spec": _pod(run)},
+        "name": run.name,
+        "namespace": run.place.namespace,
+        "labels": {**_labels(run), **queued},
+        "annotations": {"pulumi.com/skipAwait": "true"},
+    }
+
+
+def gang(run: Run) -> Manifest:
+    """The pods of a run, one a node, all at once: what a Job's spec says of them, except how it fails."""
+    pods = pod_template(
+        _trainer(run),
+        run.place,
+        labels=_labels(run),
+        grace_seconds=run.contract.grace_seconds,
+        shm_gib=max(run.place.memory_gib // 2, 1),
+        gpu=True,
+    )
+    notes = {**pods["metadata"].get("annotations", {}), **UNDISTURBED}
+    return {
+        "completionMode": "Indexed",
+        "completions": run.contract.nodes,
+        "parallelism": run.contract.nodes,
+        # The API takes no other word beside a podFailurePolicy: a pod is replaced once it is gone.
+        "podReplacementPolicy": "Failed",
+        "template": {
+            "metadata": {**pods["metadata"], "annotations": notes},
+            "spec": {**pods["spec"], **_together(run), "restartPolicy": "Never", "subdomain": run.name},
         },
     }
+
+
+def told_apart(*codes: ExitCode) -> Manifest:
+    """The condition of a podFailurePolicy's rule on how the trainer ended."""
+    values = sorted(int(code) for code in codes)
+    return {"onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": values}}
+
+
+DISRUPTED = {"onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+"""The condition of a podFailurePolicy's rule on pods that somebody took away: a drain, a preemption, a lost node."""
 
 
 def _failure_policy() -> Manifest:
     """Pods that were told to stop, or whose peers were, are replaced and cost no try; hopeless ones end the run."""
-    lost = {"onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     return {
         "rules": [
-            {"action": "Ignore", **lost},
-            {"action": "Ignore", **_ended_with(ExitCode.INTERRUPTED)},
-            {"action": "FailJob", **_ended_with(*HOPELESS)},
+            {"action": "Ignore", **DISRUPTED},
+            {"action": "Ignore", **told_apart(ExitCode.INTERRUPTED)},
+            {"action": "FailJob", **told_apart(*HOPELESS)},
         ]
     }
 
 
-def _ended_with(*codes: ExitCode) -> Manifest:
-    values = sorted(int(code) for code in codes)
-    return {"onExitCodes": {"containerName": "trainer", "operator": "In", "values": values}}
+def _labels(run: Run) -> dict[str, str]:
+    return {"app.kubernetes.io/name": run.job, "app.kubernetes.io/component": "training", RUN_LABEL: run.name}
 
 
-def _pod(run: Run) -> Manifest:
+def _trainer(run: Run) -> Manifest:
     rank = {"name": Env.NODE_RANK.value, "valueFrom": {"fieldRef": {"fieldPath": contract.RANK_FIELD}}}
-    trainer = container(
-        "trainer",
+    # The contract's word is last: a fabric's library never renames a rank.
+    variables = {**run.place.part.get("env", {}), **run.contract.to_env()}
+    return container(
+        CONTAINER,
         run.image,
         contract.TRAIN_COMMAND,
-        [*environment(run.contract.to_env()), rank],
+        [*environment(variables), rank],
+        place=run.place,
+        gpus=run.contract.procs_per_node,
         ports=[{"name": "metrics", "containerPort": contract.METRICS_PORT}],
-        resources=resources(run.contract.procs_per_node, memory_gib=run.memory_gib, scratch_gib=run.scratch_gib),
     )
-    return {
-        **pod_spec(
-            account=run.account,
-            selector=run.selector,
-            grace_seconds=run.contract.grace_seconds,
-            shm_gib=max(run.memory_gib // 2, 1),
-            scratch_gib=run.scratch_gib,
-            container=trainer,
-            gpu=True,
-        ),
-        "restartPolicy": "Never",
-        "subdomain": run.name,
-    }
+
+
+def _together(run: Run) -> Manifest:
+    """All pods of a run on nodes with the same value of the pool's label: one rung, one zone. The first one chooses."""
+    label = run.place.part.get("together")
+    if label is None:
+        return {}
+    term = {"topologyKey": label, "labelSelector": {"matchLabels": {RUN_LABEL: run.name}}}
+    return {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}}

@@ -1,12 +1,14 @@
 """A file system as pods see it: a PersistentVolume that is there already, and the claim that names it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from springtide.k8s import Manifest
 
 
-def persistent_volume(name: str, namespace: Any, size_gib: int, source: Mapping[str, Any]) -> Manifest:
+def persistent_volume(
+    name: str, namespace: Any, size_gib: int, source: Mapping[str, Any], options: Sequence[str] = ()
+) -> Manifest:
     """A volume that is never deleted with its claim: the file system is somebody else's to delete."""
     return {
         "metadata": {"name": volume_name(name)},
@@ -15,6 +17,7 @@ def persistent_volume(name: str, namespace: Any, size_gib: int, source: Mapping[
             "capacity": {"storage": f"{size_gib}Gi"},
             "claimRef": {"name": name, "namespace": namespace},
             "csi": dict(source),
+            **({"mountOptions": list(options)} if options else {}),
             "persistentVolumeReclaimPolicy": "Retain",
             # No class: an empty one keeps the default class from making a disk for the claim.
             "storageClassName": "",

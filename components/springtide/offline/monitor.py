@@ -64,11 +64,15 @@ class Monitor:
         project: Name of the Pulumi project.
         stack: Name of the stack, which is the environment's.
         world: One of `placeholder.WORLDS`.
+        stacks: Exports of other stacks that the program may read, by the stack's name.
     """
 
-    def __init__(self, project: str, stack: str, world: int) -> None:
+    def __init__(
+        self, project: str, stack: str, world: int, stacks: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
         self._stack = Urn.of_stack(project, stack)
         self._world = world
+        self._stacks = {} if stacks is None else stacks
         self._lock = Lock()
         self.registrations: dict[str, Registration] = {}
         self.outputs: dict[str, dict[str, Any]] = {}
@@ -109,15 +113,14 @@ class Monitor:
 
     def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:  # noqa: N802
         """Record a resource that exists already, and answer with placeholders for what it looks like."""
-        if request.type == _STACK_REFERENCE:
-            raise RefusedError(
-                f"the program reads the outputs of stack {request.id!r}, which a plan of one environment does not have. "
-                "Put both into one environment file."
-            )
         urn = str(self._parent(request).child(request.type, request.name))
         registration = _reading(urn, request)
-        self._record(registration)
-        answer = self._answer(registration, request.additionalSecretOutputs)
+        if request.type == _STACK_REFERENCE:
+            answer = self._exports(request.id)
+            self._record(registration)
+        else:
+            self._record(registration)
+            answer = self._answer(registration, request.additionalSecretOutputs)
         return resource_pb2.ReadResourceResponse(urn=urn, id=request.id, properties=wire.struct(answer))
 
     def RegisterResourceOutputs(  # noqa: N802
@@ -145,6 +148,21 @@ class Monitor:
     ) -> resource_pb2.ExistsResourceResponse:
         """Refuse to say whether a resource exists."""
         raise _no_lookup(f"the question whether {request.type} {request.id!r} exists")
+
+    def _exports(self, reference: str) -> dict[str, Any]:
+        """What a reference to another stack answers: the exports of its plan, as this world sees them.
+
+        Raises:
+            RefusedError: no plan of that stack was made.
+        """
+        exports = self._stacks.get(reference.rpartition("/")[2])
+        if exports is None:
+            raise RefusedError(
+                f"the program reads the outputs of stack {reference!r}, which no plan was made of. "
+                "Name it in the environment file (on:), or put both into one file."
+            )
+        seen = {name: placeholder.seen_from(value, self._world) for name, value in exports.items()}
+        return {"name": reference, "outputs": seen, "secretOutputNames": []}
 
     def _parent(self, request: Any) -> Urn:
         return Urn.parse(request.parent) if request.parent else self._stack

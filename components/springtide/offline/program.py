@@ -17,7 +17,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -54,6 +54,8 @@ class Request:
     """Configuration as an environment file holds it."""
     limit_seconds: float
     """Time for each of the two runs."""
+    stacks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Exports of the stacks that the program may refer to, by name."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -81,7 +83,7 @@ def run(request: Request) -> Recorded:
 
 def _run_in(world: int, request: Request, loop: asyncio.AbstractEventLoop) -> Monitor:
     """One run in a context of its own, which is where the SDK keeps settings, configuration and root resource."""
-    monitor = Monitor(request.project, request.stack, world)
+    monitor = Monitor(request.project, request.stack, world, request.stacks)
     with _muted() if world else nullcontext():  # a program that is run twice must not be heard twice
         contextvars.copy_context().run(_run_program, monitor, world, request, loop)
     _forget_modules_in(_folder(request))

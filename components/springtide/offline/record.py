@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from springtide.offline.config import Project, read_environment, read_project
+from springtide.offline.config import Project, full_key, read_environment, read_project
 from springtide.offline.goyaml import ConfigError
 from springtide.offline.plan import Resource
 from springtide.spec import Finding, Source, refuse
@@ -22,6 +22,8 @@ from springtide.spec import Finding, Source, refuse
 LIMIT_SECONDS = 60.0
 """Time for one run of a program; a plan runs it twice."""
 
+ON = "on"
+"""Key of an environment file that names the platform its work runs on."""
 _GRACE_SECONDS = 5.0
 """Time for the child to say by itself that a run took too long."""
 _KEPT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SYSTEMROOT", "TMPDIR")
@@ -107,7 +109,10 @@ def record(  # noqa: PLR0913  all but two have a default
         _present(root, project.program)
     except ConfigError as error:
         raise MistakeError(str(error), [_unreadable(root, error)]) from error
-    answer = _child(_request(root, environment, project, project.defaults | given, limit_seconds), roots, limit_seconds)
+    config = project.defaults | given
+    request = _request(root, environment, project, config, limit_seconds)
+    request["stacks"] = _platform_of(root, environment, project, config, roots, limit_seconds)
+    answer = _child(request, roots, limit_seconds)
     validating = answer["validation"]["seconds"]
     return Recording(
         project=project.name,
@@ -121,6 +126,38 @@ def record(  # noqa: PLR0913  all but two have a default
         coverage=answer["validation"]["coverage"],
         seconds={"run": time.perf_counter() - start - validating, "validate": validating},
     )
+
+
+def _platform_of(  # noqa: PLR0913, PLR0917  what `record` was given
+    root: Path,
+    environment: str,
+    project: Project,
+    config: Mapping[str, Any],
+    roots: Sequence[Path],
+    limit_seconds: float,
+) -> dict[str, dict[str, Any]]:
+    """The exports of the platform that an environment's work runs on, if it does, by the platform's name.
+
+    Raises:
+        MistakeError: the platform cannot be planned.
+        ProgramError: its program crashed.
+    """
+    own = {full_key(key, project.name): value for key, value in config.items()}
+    platform = own.get(full_key(ON, project.name))
+    file = project.environments / f"Pulumi.{platform}.yaml"
+    # What is no name of an environment beside this one, the settings refuse with its line.
+    if not isinstance(platform, str) or platform == environment or "/" in platform or not file.is_file():
+        return {}
+    try:
+        there = record(root, platform, roots=roots, limit_seconds=limit_seconds)
+    except MistakeError as error:
+        raise MistakeError(f"the platform {platform}, which {environment} runs on, has mistakes:\n{error}") from error
+    return {platform: {name: _readable(output["value"], name) for name, output in there.outputs.items()}}
+
+
+def _readable(value: Any, name: str) -> Any:
+    """An export as another program gets it: a plan holds no secrets, so a placeholder stands for one."""
+    return f"«{name}#secret»" if isinstance(value, dict) and value.keys() == {"$secret"} else value
 
 
 def relative(root: Path, file: Path) -> str:

@@ -35,7 +35,7 @@ class StorageSpec:
         bounded = [
             found for key, value in given.items() if isinstance(value, int) for found in at_least(f"/{key}", value, 1)
         ]
-        return [*one_of("/kind", self.kind, STORAGE_KINDS), *self._meaningless(given), *bounded]
+        return [*one_of("/kind", self.kind, STORAGE_KINDS), *self._meaningless(given), *self._sizeless(), *bounded]
 
     def _meaningless(self, given: dict[str, object]) -> list[Finding]:
         return [
@@ -46,3 +46,9 @@ class StorageSpec:
             for key, value in given.items()
             if self.kind in STORAGE_KINDS and self.kind not in KINDS_OF[key]
         ]  # fmt: skip
+
+    def _sizeless(self) -> list[Finding]:
+        if self.kind != "lustre" or self.size_gib is not None:
+            return []
+        message = "no cloud has a Lustre file system that grows by itself."
+        return [refuse("spec/storage-size", "/size_gib", None, message, "write how many GiB it holds")]

@@ -1,9 +1,21 @@
 """What runs on the pools: training jobs and model services."""
 
+import re
+
 from springtide.spec.checks import at_least, by_digest, dns_label, one_of, spec
-from springtide.spec.finding import Finding, refuse
+from springtide.spec.finding import Finding, below, refuse
 
 EXPOSURES = ("none",)
+_SERVICE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def service_name(path: str, value: str) -> list[Finding]:
+    """What is wrong with a name that a Kubernetes Service has too: those must begin with a letter (RFC 1035)."""
+    if _SERVICE_NAME.fullmatch(value):
+        return []
+    message = f"{value!r} cannot be the name of a Kubernetes Service."
+    fix = "use lower-case letters, digits and '-', at most 63, beginning with a letter, ending with a letter or digit"
+    return [refuse("spec/name", path, value, message, fix)]
 
 
 @spec
@@ -42,6 +54,17 @@ class ScaleOnSpec:
     """What makes a service grow between its two bounds; without a signal it stays at its minimum."""
 
     cpu_percent: int | None = None
+    in_flight_per_replica: int | None = None
+
+    def findings(self) -> list[Finding]:
+        """What is impossible about these signals."""
+        signals = {"cpu_percent": self.cpu_percent, "in_flight_per_replica": self.in_flight_per_replica}
+        given = {name: value for name, value in signals.items() if value is not None}
+        found = [wrong for name, value in given.items() for wrong in at_least(f"/{name}", value, 1)]
+        if len(given) > 1:
+            message = f"{' and '.join(given)} would be two autoscalers of one service."
+            found.append(refuse("spec/scale-on", "/cpu_percent", self.cpu_percent, message, "name one of them"))
+        return found
 
 
 @spec
@@ -56,19 +79,20 @@ class ServiceSpec:
     image: str | None = None
     propagation_seconds: int = 10
     drain_seconds: int = 60
+    startup_seconds: int = 600
 
     def findings(self) -> list[Finding]:
         """What is impossible about this service."""
-        cpu = self.scale_on.cpu_percent
         return [
             *at_least("/replicas/min", self.replicas.min, 0),
             *at_least("/replicas/max", self.replicas.max, max(self.replicas.min, 1)),
             *_nothing_wakes(self.replicas.min),
-            *([] if cpu is None else at_least("/scale_on/cpu_percent", cpu, 1)),
+            *below("/scale_on", self.scale_on.findings()),
             *one_of("/expose", self.expose, EXPOSURES),
             *([] if self.gpus is None else at_least("/gpus", self.gpus, 0)),
             *at_least("/propagation_seconds", self.propagation_seconds, 0),
             *at_least("/drain_seconds", self.drain_seconds, 1),
+            *at_least("/startup_seconds", self.startup_seconds, 1),
             *by_digest("/image", self.image),
         ]
 
@@ -77,5 +101,5 @@ def _nothing_wakes(min_replicas: int) -> list[Finding]:
     if min_replicas != 0:
         return []
     message = "no replica would ever start: nothing in this plan wakes a service from zero."
-    fix = "use 1 or more until KEDA and the gateway are in the plan"
+    fix = "use 1 or more until the gateway is in the plan"
     return [refuse("spec/wake", "/replicas/min", 0, message, fix)]

@@ -15,6 +15,8 @@ ENCRYPTION = (
 )
 LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 CLUSTER = "aws:eks/cluster:Cluster"
+SHARED_FILE_SYSTEM = "aws:efs/fileSystem:FileSystem"
+GCP_BUCKET = "gcp:storage/bucket:Bucket"
 
 _BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 _BY_DEFAULT = ("applyServerSideEncryptionByDefault", "sseAlgorithm")
@@ -109,18 +111,45 @@ def _secrets(cluster: Node) -> Verdict:
     return failed(cluster.at("encryptionConfig"), message, fix=fix)
 
 
+def _file_system(_graph: Graph, file_system: Node) -> Iterator[Verdict]:
+    """EFS encrypts only what asks for it when it is made; FSx and Google encrypt all there is."""
+    yield judge(_files, file_system)
+
+
+def _files(file_system: Node) -> Verdict:
+    encrypted = file_system.at("encrypted")
+    if encrypted.value in _YES:
+        return passed(encrypted)
+    message = f"file system {file_system.name} is not encrypted, and cannot become so."
+    return failed(encrypted, message, allowed=(True,), fix="set `encrypted` before it is made")
+
+
+def _google_bucket(_graph: Graph, bucket: Node) -> Iterator[Verdict]:
+    yield judge(_closed, bucket)
+
+
+def _closed(bucket: Node) -> Verdict:
+    prevention = bucket.at("publicAccessPrevention")
+    if prevention.value == "enforced":
+        return passed(prevention)
+    message = f"bucket {bucket.name} may be opened to everybody."
+    return failed(prevention, message, allowed=("enforced",), fix="set `publicAccessPrevention` to enforced")
+
+
 _BLOCK_IT = f"attach a BucketPublicAccessBlock with {', '.join(_BLOCKS)} all true"
 _CHECKS: dict[str, Callable[[Graph, Node], Iterator[Verdict]]] = {
     **dict.fromkeys(BUCKETS, _bucket),
     LAUNCH_TEMPLATE: _disks,
     CLUSTER: _control_plane,
+    SHARED_FILE_SYSTEM: _file_system,
+    GCP_BUCKET: _google_bucket,
 }
 
 STORAGE = Rule(
     name="storage-encrypted-private",
     title="storage is encrypted and private",
     why="Weights, training data and secrets lie there, and a bucket is one flag away from everybody.",
-    about="buckets, launch templates or clusters",
+    about="buckets, file systems, launch templates or clusters",
     level=Level.HIGH,
     scope=Scope.STACK,
     blocks=True,  # the flags are plain values; one that nobody can tell has no reason to be unknown

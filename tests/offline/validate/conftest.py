@@ -9,6 +9,10 @@ from springtide.offline.plan import Resource
 from springtide.offline.record import record
 
 ROOT = Path(__file__).parents[3]
+_MODULES = (
+    ("pulumi_aws.ec2", "Vpc"), ("pulumi_aws.s3", "Bucket"), ("pulumi_gcp.compute", "Network"),
+    ("pulumi_gcp.container", "Cluster"), ("pulumi_gcp.storage", "Bucket"),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -16,7 +20,7 @@ def _sdk() -> None:
     """Import the SDK's modules once: generated code warns of its own deprecated types while it is imported."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        for module, name in (("pulumi_aws.ec2", "Vpc"), ("pulumi_aws.s3", "Bucket")):
+        for module, name in _MODULES:
             getattr(importlib.import_module(module), name)
 
 

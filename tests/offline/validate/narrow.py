@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from tests.offline.validate.examples import IDENTITY, KEY, RESOURCE, TRUST
+from tests.offline.validate.samples import IDENTITY, KEY, RESOURCE, TRUST
 
 from springtide.offline.paths import steps
 from springtide.offline.plan import Resource
@@ -13,6 +13,11 @@ TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 CLUSTER = "aws:eks/cluster:Cluster"
 JOB = "kubernetes:batch/v1:Job"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+GKE = "gcp:container/cluster:Cluster"
+NODE_POOL = "gcp:container/nodePool:NodePool"
+KARPENTER = "kubernetes:karpenter.sh/v1:NodePool"
+JOB_SET = "kubernetes:jobset.x-k8s.io/v1alpha2:JobSet"
+ACCOUNT = "dev-nodes@springtide-dev.iam.gserviceaccount.com"
 BUCKET = "springtide-dev-artifacts-123456789012"
 ROLE = "arn:aws:iam::123456789012:role/springtide-dev-node"
 LABELS = {"app.kubernetes.io/name": "chat"}
@@ -81,6 +86,76 @@ INPUTS: dict[str, dict[str, Any]] = {
             "replicas": 0, "selector": {"matchLabels": LABELS},
             "template": {"metadata": {"labels": LABELS}, "spec": {**POD, "restartPolicy": "Always"}},
         },
+    },
+    KARPENTER: {
+        "apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "train", "labels": LABELS},
+        "spec": {
+            "weight": 10, "limits": {"nvidia.com/gpu": "64"},
+            "disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "1h", "budgets": [{"nodes": "0"}]},
+            "template": {
+                "metadata": {"labels": {"springtide.dev/pool": "train"}},
+                "spec": {
+                    "nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "train"},
+                    "requirements": [{"key": "karpenter.sh/capacity-type", "operator": "In", "values": ["spot"]}],
+                    "taints": [{"key": "nvidia.com/gpu", "effect": "NoSchedule"}], "expireAfter": "Never",
+                },
+            },
+        },
+    },
+    JOB_SET: {
+        "apiVersion": "jobset.x-k8s.io/v1alpha2", "kind": "JobSet", "metadata": {"name": "gpt"},
+        "spec": {
+            "suspend": True, "failurePolicy": {"maxRestarts": 3, "restartStrategy": "BlockingRecreate"},
+            "replicatedJobs": [
+                {
+                    "name": "node", "replicas": 1,
+                    "template": {"spec": {"completionMode": "Indexed", "parallelism": 2, "template": {"spec": POD}}},
+                }
+            ],
+        },
+    },
+    "pulumi:providers:gcp": {"project": "springtide-dev", "region": "us-central1", "userProjectOverride": "true"},
+    "gcp:compute/network:Network": {"name": "dev", "autoCreateSubnetworks": False, "mtu": 8896},
+    "gcp:compute/subnetwork:Subnetwork": {
+        "name": "dev", "region": "us-central1", "network": "dev", "ipCidrRange": "10.0.0.0/20",
+        "secondaryIpRanges": [{"rangeName": "pods", "ipCidrRange": "10.64.0.0/14"}],
+    },
+    "gcp:storage/bucket:Bucket": {
+        "name": "springtide-dev-artifacts", "location": "US-CENTRAL1", "publicAccessPrevention": "enforced",
+        "lifecycleRules": [{"action": {"type": "Delete"}, "condition": {"age": 30, "withState": "ARCHIVED"}}],
+    },
+    "gcp:serviceaccount/account:Account": {"accountId": "dev-nodes", "displayName": "Nodes of dev"},
+    "gcp:projects/iAMMember:IAMMember": {
+        "project": "springtide-dev", "role": "roles/logging.logWriter", "member": f"serviceAccount:{ACCOUNT}",
+    },
+    GKE: {
+        "name": "springtide-dev", "location": "us-central1", "minMasterVersion": "1.35.0-gke.1171000",
+        "network": "dev", "subnetwork": "dev", "initialNodeCount": 1, "removeDefaultNodePool": True,
+        "datapathProvider": "ADVANCED_DATAPATH", "releaseChannel": {"channel": "REGULAR"},
+        "workloadIdentityConfig": {"workloadPool": "springtide-dev.svc.id.goog"}, "resourceLabels": {"env": "dev"},
+        "ipAllocationPolicy": {"clusterSecondaryRangeName": "pods", "servicesIpv4CidrBlock": "/20"},
+        "privateClusterConfig": {"enablePrivateNodes": True, "masterIpv4CidrBlock": "172.16.0.0/28"},
+        "nodePools": [{"name": "system", "nodeConfig": {"machineType": "e2-standard-4"}}],
+    },
+    NODE_POOL: {
+        "cluster": "springtide-dev", "name": "train", "location": "us-central1", "nodeLocations": ["us-central1-a"],
+        "autoscaling": {"totalMinNodeCount": 0, "totalMaxNodeCount": 4, "locationPolicy": "ANY"},
+        "management": {"autoRepair": True, "autoUpgrade": True}, "maxPodsPerNode": 32,
+        "nodeConfig": {
+            "machineType": "a3-highgpu-8g", "spot": True, "diskType": "pd-ssd", "diskSizeGb": 200,
+            "imageType": "COS_CONTAINERD", "serviceAccount": ACCOUNT, "labels": {"springtide.dev/pool": "train"},
+            "guestAccelerators": [
+                {
+                    "type": "nvidia-h100-80gb", "count": 8,
+                    "gpuDriverInstallationConfig": {"gpuDriverVersion": "LATEST"},
+                }
+            ],
+            "taints": [{"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}],
+            "oauthScopes": ["https://www.googleapis.com/auth/cloud-platform"],
+            "kubeletConfig": {"insecureKubeletReadonlyPortEnabled": "FALSE", "shutdownGracePeriodSeconds": 120},
+            "reservationAffinity": {"consumeReservationType": "NO_RESERVATION"}, "maxRunDuration": "604800s",
+        },
+        "upgradeSettings": {"strategy": "SURGE", "maxSurge": 0, "maxUnavailable": 1},
     },
     "kubernetes:helm.sh/v3:Release": {
         "chart": "metrics-server", "version": "3.13.0", "namespace": "kube-system", "values": {"replicas": 2},

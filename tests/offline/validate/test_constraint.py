@@ -81,6 +81,26 @@ def test_an_api_member_is_read_with_all_its_limits() -> None:
     assert "g6.xlarge" in model.member("ec2:RunInstances.InstanceType").enum
 
 
+def test_a_member_of_a_discovery_document_is_read_with_all_its_limits() -> None:
+    driver = "gpuDriverInstallationConfig.gpuDriverVersion"
+    assert "LATEST" in model.member(f"container.v1:NodePool.config.accelerators[].{driver}").enum
+    assert model.member("container.v1:NodePool.config.accelerators[].acceleratorCount").kind == "integer"
+    assert model.member("container.v1:NodePool.config.labels").kind == "map"
+    assert model.member("container.v1:NodePool.config.labels{}").kind == "string"
+    assert model.member("container.v1:NodePool.config.maxRunDuration").words == "seconds such as 3600s"
+    assert model.member("compute.v1:Network.name").pattern.startswith("[a-z]")
+    assert model.member("compute.v1:Router.bgp.asn").low == 0
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["container.v1:NodePool.nope", "container.v1:Nope.name", "nope.v1:NodePool.name", "container.v1:NodePool.name.x"],
+)
+def test_a_member_that_the_discovery_documents_lack_is_an_answer(address: str) -> None:
+    with pytest.raises(model.UnknownMember, match=address):
+        model.member(address)
+
+
 @pytest.mark.parametrize(
     "address", ["eks:CreateNodegroup.nope", "eks:Nope.name", "nope:CreateCluster.name", "eks:CreateCluster.name.x"]
 )

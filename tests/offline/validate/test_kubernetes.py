@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from kubernetes_validate.utils import ValidationError
 from kubernetes_validate.utils import validate as reference
-from tests.offline.validate.narrow import CLUSTER, DEPLOYMENT, JOB, changed, resource
+from tests.offline.validate.narrow import CLUSTER, DEPLOYMENT, GKE, JOB, changed, resource
 
 from springtide.offline.validate import kubernetes, validate
 from springtide.spec import Outcome
@@ -89,8 +89,12 @@ def test_without_a_known_version_the_newest_is_used() -> None:
     assert kubernetes.version([hidden]) == kubernetes.version([]) == ("1.37", ())
 
 
-def test_a_custom_resource_is_counted_and_not_called_checked() -> None:
-    pool = resource("kubernetes:karpenter.sh/v1:NodePool", {"metadata": {"name": "train"}, "spec": {"limits": {}}})
+def test_gke_names_its_version_in_a_member_of_its_own() -> None:
+    assert kubernetes.version([resource(GKE)]) == ("1.35", ())
+
+
+def test_a_kind_that_nothing_describes_is_counted_and_not_called_checked() -> None:
+    pool = resource("kubernetes:nowhere.example/v1:NodePool", {"metadata": {"name": "train"}, "spec": {"limits": {}}})
     found = validate([pool])
     assert found.coverage == {pool.type: {"paths": 2, "checked": 0}}
-    assert "NodePool of karpenter.sh/v1" in found.findings[0].message
+    assert "NodePool of nowhere.example/v1" in found.findings[0].message

@@ -11,9 +11,13 @@ from hypothesis import strategies as st
 from tests.offline.validate.narrow import (
     CLUSTER,
     DEPLOYMENT,
+    GKE,
     INPUTS,
     JOB,
+    JOB_SET,
+    KARPENTER,
     NODE_GROUP,
+    NODE_POOL,
     TEMPLATE,
     changed,
     plan,
@@ -40,7 +44,7 @@ def test_a_right_plan_has_no_findings() -> None:
     assert validate(plan()).findings == ()
 
 
-@pytest.mark.parametrize("token", [NODE_GROUP, TEMPLATE, CLUSTER, JOB, DEPLOYMENT])
+@pytest.mark.parametrize("token", [NODE_GROUP, TEMPLATE, CLUSTER, NODE_POOL, GKE, JOB, DEPLOYMENT, KARPENTER, JOB_SET])
 def test_every_path_of_the_types_that_matter_is_checked(token: str) -> None:
     count = validate(plan()).coverage[token]
     assert count["checked"] == count["paths"] > 5
@@ -54,8 +58,8 @@ def test_what_is_not_checked_is_counted_with_its_reason() -> None:
 
 
 def test_a_path_that_no_table_lists_is_not_called_checked() -> None:
-    found = validate([changed("aws:ec2/vpc:Vpc", "/ipv4NetmaskLength", 16)])
-    assert found.unchecked == {"aws:ec2/vpc:Vpc": {"/ipv4NetmaskLength": UNLISTED}}
+    found = validate([resource("aws:ec2/keyPair:KeyPair", {"publicKey": "ssh-ed25519 AAAA"})])
+    assert found.unchecked == {"aws:ec2/keyPair:KeyPair": {"/publicKey": UNLISTED}}
 
 
 def test_coverage_counts_paths_and_not_elements() -> None:
@@ -90,9 +94,31 @@ MISTAKES: tuple[tuple[str, str, Any, str, str], ...] = (
     (CLUSTER, "/encryptionConfig/resources/0", "secret", "aws/enum", "use secrets"),
     (ROLE, "/name", "r" * 65, "aws/length", "keep to 1 to 64"),
     (TEMPLATE, "/blockDeviceMappings/0/ebs/encrypted", "yes", "aws/type", "give true or false"),
+    (NODE_POOL, "/nodeConfig/machinType", "g2-standard-8", "sdk/unknown-field", "rename `machinType` to `machineType`"),
+    (NODE_POOL, "/cluster", None, "sdk/required", "set `cluster`"),
+    (NODE_POOL, "/autoscaling/locationPolicy", "any", "gcp/enum", "use ANY"),
+    (NODE_POOL, "/nodeConfig/guestAccelerators/0/count", "eight", "sdk/type", "give a whole number"),
+    (NODE_POOL, "/nodeConfig/guestAccelerators/0/gpuDriverInstallationConfig/gpuDriverVersion", "newest",
+     "gcp/enum", "use one of the allowed values"),
+    (NODE_POOL, "/nodeConfig/maxRunDuration", "7d", "gcp/format", "give seconds such as 3600s"),
+    (NODE_POOL, "/nodeConfig/resourceLabels", {"springtide.dev/pool": "x"}, "gcp/format",
+     "give a label key of a-z, 0-9, _ and -"),
+    (GKE, "/location", "us-east-1", "gcp/format", "give a region or zone such as us-central1 or us-central1-a"),
+    (GKE, "/ipAllocationPolicy/servicesIpv4CidrBlock", "10.0.0.1/20", "gcp/format",
+     "give a CIDR block, or a netmask such as /14"),
+    (GKE, "/nodePools/0/nodeConfig/machineType", "m5.large", "gcp/format", "give a machine type such as a3-highgpu-8g"),
+    (KARPENTER, "/spec/template/spec/expireAftr", "1h", "k8s/schema", "rename `expireAftr` to `expireAfter`"),
+    (KARPENTER, "/spec/weight", "ten", "k8s/type", "give a whole number"),
+    (KARPENTER, "/spec/weight", 101, "k8s/schema", "see the object's API reference"),
+    (KARPENTER, "/spec/disruption/consolidationPolicy", "WhenUnderutilised", "k8s/schema", "use WhenEmptyOrUnderutilized"),
+    (KARPENTER, "/spec/template/spec/nodeClassRef", None, "k8s/schema", "set `spec.template.spec.nodeClassRef`"),
+    (KARPENTER, "/metadata/labels/app.kubernetes.io~1name", "a b", "k8s/format",
+     "give a label value: at most 63 letters, digits, - _ and ."),
+    (JOB_SET, "/spec/failurePolicy/restartStrategy", "InPlace", "k8s/schema", "use InPlaceRestart"),
+    (JOB_SET, "/spec/replicatedJobs/0/template/spec/template/spec/restartPolicy", "never", "k8s/enum", "use Never"),
     (JOB, "/metadata/name", "GPT", "k8s/format", "give a DNS label: at most 63 of a-z, 0-9 and -"),
     (JOB, "/spec/template/spec/restartPolicy", "never", "k8s/enum", "use Never"),
-)
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(("token", "path", "value", "rule", "fix"), MISTAKES)
@@ -177,7 +203,7 @@ def test_components_reads_and_stack_references_are_no_resources_to_check() -> No
 @pytest.mark.parametrize(
     ("token", "rule"),
     [("nowhere:index:Thing", "sdk/unknown-type"), ("aws:eks/nodeGroop:NodeGroop", "sdk/unknown-type"),
-     ("kubernetes:karpenter.sh/v1:NodePool", "k8s/unknown-kind"), ("pulumi:providers:nowhere", "sdk/unknown-type")],
+     ("kubernetes:nowhere.example/v1:Thing", "k8s/unknown-kind"), ("pulumi:providers:nowhere", "sdk/unknown-type")],
 )  # fmt: skip
 def test_a_type_that_nobody_knows_is_a_cannot_tell_that_does_not_stop(token: str, rule: str) -> None:
     found = validate([resource(token, {"spec": {"a": 1}})])
@@ -210,8 +236,8 @@ def leaves(value: Any, path: str = "") -> list[str]:
     return [leaf for key, item in items for leaf in leaves(item, child(path, key))]
 
 
-MEMBERS = [(token, path) for token in (NODE_GROUP, TEMPLATE, CLUSTER) for path in leaves(INPUTS[token])]
-NAMED = [(token, path) for token, path in MEMBERS if not re.search(r"\d$|/tags/|/labels/", path)]
+MEMBERS = [(token, path) for token in (NODE_GROUP, TEMPLATE, CLUSTER, NODE_POOL, GKE) for path in leaves(INPUTS[token])]
+NAMED = [(token, path) for token, path in MEMBERS if not re.search(r"\d$|/tags/|/labels/|/resourceLabels/", path)]
 
 
 @given(place=st.sampled_from(MEMBERS), value=st.sampled_from([[], {}, [[1]], {"a": {}}]))

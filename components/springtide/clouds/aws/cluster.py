@@ -1,81 +1,168 @@
-"""EKS: the control plane, its add-ons in the order they need, and the system nodes."""
+"""EKS: a cluster with system nodes of ours, one in Auto Mode, or one that is there already."""
 
-import json
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
 
 import pulumi
 import pulumi_aws as aws
 
 from springtide import catalog
 from springtide.clouds import ClusterParts
-from springtide.clouds.aws.nodes import launch_template, node_release, template_reference
-from springtide.clouds.aws.roles import document, role
+from springtide.clouds.aws.access import admin_findings, administrators, machines
+from springtide.clouds.aws.addresses import PRIVATE_BLOCKS, SHARED_BLOCK, parsed, reserved
+from springtide.clouds.aws.auto import auto
+from springtide.clouds.aws.control_plane import Draft
+from springtide.clouds.aws.kubeconfig import kubeconfig
+from springtide.clouds.aws.nodes import node_role
+from springtide.clouds.aws.order import id_after
+from springtide.clouds.aws.standard import standard
+from springtide.clouds.aws.unused import unused
 from springtide.component import after, child_of
 from springtide.environment import EnvironmentRef
 from springtide.network import NetworkRef
 from springtide.spec import ClusterSpec, Finding, Source, refuse
 
-BEFORE_NODES = ("vpc-cni", "kube-proxy", "eks-pod-identity-agent")
-"""Add-ons that a node needs to become ready; the rest wait for a node."""
-AFTER_NODES = ("coredns",)
-LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
-NODE_POLICIES = (
-    "AmazonEKSWorkerNodePolicy",
-    "AmazonEKS_CNI_Policy",
-    "AmazonEC2ContainerRegistryPullOnly",
-    "AmazonSSMManagedInstanceCore",
-)
-SYSTEM_DISK_GIB = 50
+MODES = {"standard": standard, "auto": auto}
+OF_SYSTEM_NODES = ("system_machine_types", "system_nodes")
 LOG_RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
 """What CloudWatch Logs accepts (PutRetentionPolicy)."""
+MOST_RANGES = 40
+"""Ranges that may reach the public endpoint of one cluster (EKS service quotas)."""
+_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 
 
 def cluster(
     name: str, spec: ClusterSpec, place: EnvironmentRef, network: NetworkRef, parent: pulumi.Resource
 ) -> ClusterParts:
-    """An EKS cluster whose system nodes are ready for pods."""
-    control_plane, encrypted_by = _control_plane(name, spec, place, network, parent)
-    early = [_addon(addon, control_plane, parent) for addon in BEFORE_NODES]
-    node_role, node_role_arn = role(f"{name}-node", "ec2.amazonaws.com", parent, policies=NODE_POLICIES)
-    system = _system_nodes(name, spec, place, network, _Nodes(control_plane, node_role_arn, early), parent)
-    late = [_addon(addon, control_plane, parent, depends_on=[system]) for addon in AFTER_NODES]
+    """An EKS cluster that is ready for pods."""
+    draft = Draft(name=name, spec=spec, place=place, network=network, parent=parent)
+    if spec.existing is not None:
+        return _adopted(draft, spec.existing)
+    made, role_arn, ready = MODES[spec.mode](draft)
+    admins = administrators(name, spec.admins, made.name, parent)
+    return _parts(draft, made, made.name, role_arn, [*ready, *admins])
+
+
+def _adopted(draft: Draft, existing: str) -> ClusterParts:
+    """A cluster as it is, read by name; what it gets from us is leave for machines of a role of ours, and for people.
+
+    What is in it stays when the cluster does, so nothing of ours may be left to go away with it.
+    """
+    made = aws.eks.Cluster.get(draft.name, existing, opts=child_of(draft.parent))
+    found = after(existing, made)
+    role_arn = node_role(draft.name, draft.spec.mode, draft.parent)
+    join = machines(f"{draft.name}-node", role_arn, draft.spec.mode, found, draft.parent)
+    admins = administrators(draft.name, draft.spec.admins, found, draft.parent)
+    return _parts(draft, made, found, id_after(role_arn, join), [join, *admins])
+
+
+def _parts(
+    draft: Draft,
+    made: aws.eks.Cluster,
+    name: pulumi.Output[str],
+    role_arn: pulumi.Output[str],
+    ready: list[pulumi.Resource],
+) -> ClusterParts:
+    authority = made.certificate_authority.apply(lambda found: str(found.data))
     return ClusterParts(
-        name=control_plane.name,
-        endpoint=control_plane.endpoint,
-        kubeconfig=pulumi.Output.all(
-            control_plane.endpoint,
-            control_plane.certificate_authority.apply(lambda authority: str(authority.data)),
-            control_plane.name,
-        ).apply(lambda known: kubeconfig(known[0], known[1], known[2], place["region"])),
-        node_role=pulumi.Output.all(node_role_arn, after(None, node_role, encrypted_by, *early)).apply(
-            lambda both: str(both[0])
+        name=name,
+        endpoint=made.endpoint,
+        kubeconfig=pulumi.Output.all(made.endpoint, authority, name).apply(
+            lambda known: kubeconfig(known[0], known[1], known[2], draft.place["region"])
         ),
-        security_group=control_plane.vpc_config.apply(lambda vpc: str(vpc.cluster_security_group_id)),
-        control_plane=control_plane,
-        ready=(system, *late),
+        node_role=role_arn,
+        security_group=made.vpc_config.apply(lambda vpc: str(vpc.cluster_security_group_id)),
+        control_plane=None if draft.spec.existing is not None else made,
+        ready=ready,
     )
 
 
 def cluster_findings(spec: ClusterSpec) -> list[Finding]:
     """What EKS, or the catalog of pinned node images and machine types, does not have."""
     return [
-        *_version(spec.version),
+        *_version(spec.version, pinned=spec.mode == "standard"),
+        *_reach(spec),
+        *(found for i, text in enumerate(spec.ranges) for found in _public(f"/access/{i}", text)),
+        *admin_findings(spec.admins),
+        *_unused(spec),
+        *([] if spec.existing is None else _existing(spec.existing)),
         *(found for i, name in enumerate(spec.system_machine_types) for found in _machine(i, name)),
         *_retention(spec.log_retention_days),
     ]
 
 
-def _version(version: str) -> list[Finding]:
+def _version(version: str, *, pinned: bool) -> list[Finding]:
     known = [item.version for item in catalog.kubernetes_versions("aws")]
-    pinned = [name for name in known if all(catalog.node_image("aws", name, gpu=gpu) for gpu in (True, False))]
-    if version in pinned:
+    offered = [name for name in known if not pinned or _has_images(name)]
+    if version in offered:
         return []
-    message = f"Kubernetes {version} has no pinned node image in the catalog."
-    fix = 'write one of the versions on offer, in quotes: version: "1.xx"'
-    return [refuse("aws/version", "/version", version, message, fix, allowed=pinned, source=Source.CATALOG)]
+    lacks = "has no pinned node image in the catalog" if pinned else "is no version of EKS that the catalog knows"
+    message, fix = f"Kubernetes {version} {lacks}.", 'write one of the versions on offer, in quotes: version: "1.xx"'
+    return [refuse("aws/version", "/version", version, message, fix, allowed=offered, source=Source.CATALOG)]
+
+
+def _has_images(version: str) -> bool:
+    return all(catalog.node_image("aws", version, gpu=gpu) for gpu in (True, False))
+
+
+def _reach(spec: ClusterSpec) -> list[Finding]:
+    """Whether the deployment itself can reach the Kubernetes API."""
+    if spec.private and spec.runner == "outside":
+        message = "the API would have addresses inside the network only, and whatever deploys is outside."
+        fix = (
+            "deploy from a machine in the network, or in one connected to it, and write runner: inside; "
+            "or list under access the ranges that deploy"
+        )
+        return [refuse("aws/api-reachable", "/runner", "outside", message, fix, allowed=["inside"])]
+    if len(spec.ranges) > MOST_RANGES:
+        message = f"EKS takes {MOST_RANGES} ranges; listed are {len(spec.ranges)}."
+        fix = "join neighbouring ranges, or write access: private and deploy from inside"
+        return [refuse("aws/access-ranges", "/access", list(spec.ranges), message, fix)]
+    return []
+
+
+def _public(path: str, text: str) -> list[Finding]:
+    """What is wrong with a range that is to reach the API over the internet, where private addresses do not occur."""
+    block = parsed(text)
+    if block is None or block.prefixlen == 0:
+        return []
+    home = next((it for it in (*PRIVATE_BLOCKS, SHARED_BLOCK) if block.subnet_of(it)), None) or reserved(block)
+    if home is None:
+        return []
+    message = f"{text} is of {home}: nobody has such an address on the internet, and EKS refuses it."
+    fix = "list the public addresses of whoever deploys, or write access: private and runner: inside"
+    return [refuse("aws/access-ranges", path, text, message, fix)]
+
+
+def _unused(spec: ClusterSpec) -> list[Finding]:
+    """Keys that do nothing on EKS, or nothing in such a cluster."""
+    own = "make the cluster here: remove existing"
+    rules: Iterable[tuple[bool, tuple[str, ...], str, str, str]] = (
+        (
+            True, ("release_channel",), "aws/release-channel",
+            "EKS has no release channels and upgrades when version says so.", "build on a cloud that has them",
+        ),
+        (
+            spec.existing is not None, (*OF_SYSTEM_NODES, "log_retention_days"), "aws/adopted-cluster",
+            f"{spec.existing} is used as it is.", own,
+        ),
+        (
+            spec.existing is None and spec.mode == "auto", OF_SYSTEM_NODES, "aws/auto-mode",
+            "in Auto Mode AWS makes the nodes.", "write mode: standard",
+        ),
+    )  # fmt: skip
+    return [found for holds, keys, rule, why, fix in rules if holds for found in unused(spec, keys, rule, why, fix)]
+
+
+def _existing(name: str) -> list[Finding]:
+    if _NAME.fullmatch(name):
+        return []
+    message = f"{name!r} is no name of an EKS cluster."
+    fix = "write its name as `aws eks list-clusters` shows it, not its ARN"
+    return [refuse("aws/cluster-name", "/existing", name, message, fix)]
 
 
 def _machine(index: int, name: str) -> list[Finding]:
@@ -94,131 +181,3 @@ def _retention(days: int) -> list[Finding]:
     message = f"CloudWatch keeps no logs for {days} days."
     path = "/log_retention_days"
     return [refuse("aws/log-retention", path, days, message, "use one of them", allowed=LOG_RETENTION_DAYS)]
-
-
-def kubeconfig(endpoint: str, authority: str, cluster_name: str, region: str) -> str:
-    """A kubeconfig whose user asks the AWS CLI for a token at each use: nothing in it is a secret."""
-    command = ["eks", "get-token", "--cluster-name", cluster_name, "--region", region, "--output", "json"]
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [
-                {"name": cluster_name, "cluster": {"server": endpoint, "certificate-authority-data": authority}}
-            ],
-            "users": [
-                {
-                    "name": cluster_name,
-                    "user": {
-                        "exec": {
-                            "apiVersion": "client.authentication.k8s.io/v1",
-                            "command": "aws",
-                            "args": command,
-                            "interactiveMode": "Never",
-                        }
-                    },
-                }
-            ],
-            "contexts": [{"name": cluster_name, "context": {"cluster": cluster_name, "user": cluster_name}}],
-            "current-context": cluster_name,
-        },
-        ensure_ascii=False,
-    )
-
-
-def _control_plane(
-    name: str, spec: ClusterSpec, place: EnvironmentRef, network: NetworkRef, parent: pulumi.Resource
-) -> tuple[aws.eks.Cluster, aws.kms.Key]:
-    inside = child_of(parent)
-    eks_name = f"springtide-{place['name']}"
-    key = aws.kms.Key(
-        name,
-        description=f"Kubernetes secrets of {eks_name}",
-        enable_key_rotation=True,
-        deletion_window_in_days=7,
-        opts=inside,
-    )
-    # EKS would make this group itself, keep its logs for ever, and leave it behind.
-    logs = aws.cloudwatch.LogGroup(
-        name, name=f"/aws/eks/{eks_name}/cluster", retention_in_days=spec.log_retention_days, opts=inside
-    )
-    made, role_arn = role(f"{name}-control-plane", "eks.amazonaws.com", parent, policies=["AmazonEKSClusterPolicy"])
-    may_encrypt = aws.iam.RolePolicy(f"{name}-secrets", role=made.name, policy=key.arn.apply(_use_of_key), opts=inside)
-    control_plane = aws.eks.Cluster(
-        name,
-        name=eks_name,
-        version=spec.version,
-        role_arn=role_arn,
-        access_config={"authentication_mode": "API", "bootstrap_cluster_creator_admin_permissions": True},
-        bootstrap_self_managed_addons=False,
-        enabled_cluster_log_types=list(LOG_TYPES),
-        encryption_config={"provider": {"key_arn": key.arn}, "resources": ["secrets"]},
-        # Extended support costs six times as much an hour and would begin by itself.
-        upgrade_policy={"support_type": "STANDARD"},
-        vpc_config={
-            "subnet_ids": list(network["private_subnets"].values()),
-            "endpoint_private_access": True,
-            "endpoint_public_access": True,
-            "public_access_cidrs": list(spec.ranges),
-        },
-        opts=child_of(parent, depends_on=[logs, may_encrypt]),
-    )
-    return control_plane, key
-
-
-def _use_of_key(arn: str) -> str:
-    actions = ["kms:Encrypt", "kms:Decrypt", "kms:DescribeKey", "kms:ListGrants"]
-    return document({"Effect": "Allow", "Action": actions, "Resource": [arn]})
-
-
-def _addon(
-    addon: str, control_plane: aws.eks.Cluster, parent: pulumi.Resource, depends_on: list[pulumi.Resource] | None = None
-) -> aws.eks.Addon:
-    """An add-on in the version that EKS recommends for the cluster; the version is EKS' to choose."""
-    return aws.eks.Addon(
-        addon,
-        addon_name=addon,
-        cluster_name=control_plane.name,
-        resolve_conflicts_on_create="OVERWRITE",
-        resolve_conflicts_on_update="OVERWRITE",
-        opts=child_of(parent, depends_on=depends_on),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Nodes:
-    control_plane: aws.eks.Cluster
-    role_arn: pulumi.Output[str]
-    addons: list[aws.eks.Addon]
-
-
-def _system_nodes(  # noqa: PLR0913, PLR0917  a node group ties all of these together
-    name: str,
-    spec: ClusterSpec,
-    place: EnvironmentRef,
-    network: NetworkRef,
-    nodes: _Nodes,
-    parent: pulumi.Resource,
-) -> aws.eks.NodeGroup:
-    template = launch_template(f"{name}-system", place["name"], SYSTEM_DISK_GIB, parent)
-    return aws.eks.NodeGroup(
-        f"{name}-system",
-        cluster_name=nodes.control_plane.name,
-        node_role_arn=nodes.role_arn,
-        subnet_ids=list(network["private_subnets"].values()),
-        ami_type="BOTTLEROCKET_x86_64",
-        release_version=node_release(spec.version, gpu=False),
-        version=spec.version,
-        capacity_type="ON_DEMAND",
-        instance_types=list(spec.system_machine_types),
-        launch_template=template_reference(template),
-        scaling_config={
-            "min_size": spec.system_nodes,
-            "desired_size": spec.system_nodes,
-            "max_size": spec.system_nodes + 1,
-        },
-        update_config={"max_unavailable": 1},
-        labels={"springtide.dev/pool": "system"},
-        node_repair_config={"enabled": True},
-        opts=child_of(parent, depends_on=nodes.addons),
-    )

@@ -1,27 +1,28 @@
-"""What controllers in an EKS cluster need of AWS."""
+"""What controllers in an EKS cluster need of AWS, and which of them a pool or a storage needs."""
+
+from collections.abc import Callable, Mapping
 
 import pulumi
 
 from springtide.clouds import ControllerParts
+from springtide.clouds.aws.karpenter_controller import karpenter
+from springtide.clouds.aws.ladder import woken
 from springtide.cluster import ClusterRef
-from springtide.spec import PoolSpec, StorageSpec
+from springtide.spec import PoolSpec
+
+RIGHTS: Mapping[str, Callable[[ClusterRef, pulumi.Resource], ControllerParts]] = {"karpenter": karpenter}
+"""Charts whose controllers call AWS; the others need nothing of it."""
+KARPENTER = ("karpenter-crd", "karpenter")
+EFA_PLUGIN = ("aws-efa-k8s-device-plugin",)
 
 
-def addon(name: str, cluster: ClusterRef, parent: pulumi.Resource) -> pulumi.Resource:  # noqa: ARG001
-    """An add-on that EKS keeps up to date."""
-    raise LookupError(name)
-
-
-def controller(chart: str, cluster: ClusterRef, parent: pulumi.Resource) -> ControllerParts:  # noqa: ARG001
+def controller(chart: str, cluster: ClusterRef, parent: pulumi.Resource) -> ControllerParts:
     """Rights of a chart's controller; most need none."""
-    return ControllerParts()
+    make = RIGHTS.get(chart)
+    return ControllerParts() if make is None else make(cluster, parent)
 
 
-def pool_controllers(spec: PoolSpec, mode: str) -> tuple[str, ...]:  # noqa: ARG001
-    """Charts and add-ons without which such a pool does not work."""
-    return ()
-
-
-def storage_controllers(spec: StorageSpec) -> tuple[str, ...]:  # noqa: ARG001
-    """Charts and add-ons without which nothing mounts such storage."""
-    return ()
+def pool_controllers(spec: PoolSpec, mode: str) -> tuple[str, ...]:
+    """Charts and add-ons without which such a pool does not work; in Auto Mode AWS runs Karpenter itself."""
+    makers = KARPENTER if mode == "standard" and woken(spec) else ()
+    return (*makers, *(EFA_PLUGIN if spec.fabric == "efa" else ()))

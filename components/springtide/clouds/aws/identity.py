@@ -18,15 +18,22 @@ WRITE = ("s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
 def identity(
     name: str, account: str, grants: Sequence[Grant], cluster: ClusterRef, parent: pulumi.Resource
 ) -> IdentityParts:
-    """A role that pods of ServiceAccount `account` take on by being there."""
+    """A role that pods of ServiceAccount `account` take on by being there.
+
+    What is mounted has no name in AWS' access rules: a pod may use it because it is mounted. With nothing else to use
+    there is nothing to allow, and no role.
+    """
+    named = [grant for grant in grants if grant.resource != ""]
+    if not named:
+        return IdentityParts(annotations={}, ready=())
     made, _ = role(name, "pods.eks.amazonaws.com", parent, actions=("sts:AssumeRole", "sts:TagSession"))
     allowed = [
         aws.iam.RolePolicy(
             name,
             role=made.name,
-            policy=pulumi.Output.all(*(grant.resource for grant in grants)).apply(
+            policy=pulumi.Output.all(*(grant.resource for grant in named)).apply(
                 lambda arns: document(
-                    *(part for grant, arn in zip(grants, arns, strict=True) for part in statements(grant, str(arn)))
+                    *(part for grant, arn in zip(named, arns, strict=True) for part in statements(grant, str(arn)))
                 )
             ),
             opts=child_of(parent),
@@ -44,7 +51,11 @@ def identity(
 
 
 def statements(grant: Grant, arn: str) -> list[Statement]:
-    """What a grant allows: listing under its prefix, reading there, and writing only where it says so."""
+    """What a grant allows: listing under its prefix, reading there, and writing only where it says so.
+
+    S3 says of an object that is not there that it is not, and not that access is denied, to whoever may list its name:
+    so the condition on listing is what lets a workload look for what may be missing.
+    """
     actions = [*READ, *(WRITE if grant.write else ())]
     return [
         {

@@ -1,21 +1,43 @@
-"""What system nodes and GPU nodes have in common: Bottlerocket on encrypted disks, behind a metadata service of hop one."""
+"""What system nodes and GPU nodes have in common: a role, and Bottlerocket on encrypted disks, its metadata one hop away."""
+
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
 from springtide import catalog
 from springtide.clouds.aws.provider import tags
+from springtide.clouds.aws.roles import role
 from springtide.component import child_of
 
 BOTTLEROCKET_DATA_DISK = "/dev/xvdb"
 """Images, containers and emptyDirs live here; /dev/xvda holds the read-only system (Bottlerocket's documentation)."""
 
+POLICIES = {
+    "standard": (
+        "AmazonEKSWorkerNodePolicy",
+        "AmazonEKS_CNI_Policy",
+        "AmazonEC2ContainerRegistryPullOnly",
+        "AmazonSSMManagedInstanceCore",
+    ),
+    "auto": ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly"),
+}
+"""What machines of a cluster may do, by its mode. In Auto Mode the network is the control plane's to arrange."""
 
-def launch_template(name: str, environment: str, disk_gib: int, parent: pulumi.Resource) -> aws.ec2.LaunchTemplate:
-    """Disks, metadata service and tags of a node.
 
-    It names no subnet, profile or instance type (the node group does), and no tag that changes: an edit here
-    replaces every node of the group.
+def node_role(cluster: str, mode: str, parent: pulumi.Resource) -> pulumi.Output[str]:
+    """ARN of the one role that all machines of a cluster have, whoever makes them; used once its rights are in force."""
+    _, arn = role(f"{cluster}-node", "ec2.amazonaws.com", parent, policies=POLICIES[mode])
+    return arn
+
+
+def launch_template(
+    name: str, environment: str, disk_gib: int, parent: pulumi.Resource, **more: Any
+) -> aws.ec2.LaunchTemplate:
+    """Disks, metadata service and tags of a node, and what a GPU pool says `more`.
+
+    It names no subnet and no profile (the node group does), and no tag that changes: an edit here replaces every node
+    of the group.
     """
     marks = tags(environment) | {"Name": f"springtide-{environment}-{name}"}
     return aws.ec2.LaunchTemplate(
@@ -34,6 +56,7 @@ def launch_template(name: str, environment: str, disk_gib: int, parent: pulumi.R
         metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
         tag_specifications=[{"resource_type": kind, "tags": marks} for kind in ("instance", "volume")],
         opts=child_of(parent),
+        **more,
     )
 
 

@@ -1,50 +1,244 @@
-"""A GPU pool as one EKS managed node group on Bottlerocket's NVIDIA variant: driver and device plugin inside."""
+"""A GPU pool on EKS: Karpenter makes its machines as pods ask for them; a managed node group holds those that stay.
+
+All run Bottlerocket's NVIDIA variant, which has driver and device plugin inside.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
 
+from springtide import catalog
 from springtide.clouds import PoolParts
-from springtide.clouds.aws.nodes import launch_template, node_release, template_reference
+from springtide.clouds.aws import efa, karpenter
+from springtide.clouds.aws.ladder import RUNG, ZONE, Rung, ceiling, managed, placement_group, rungs, together
+from springtide.clouds.aws.node_group import Nodes, node_group
+from springtide.clouds.aws.nodes import node_release
+from springtide.clouds.aws.order import id_after
+from springtide.clouds.aws.provider import label, tags
 from springtide.cluster import ClusterRef
-from springtide.component import after, child_of
+from springtide.component import after, child_of, tell
+from springtide.k8s import Manifest
+from springtide.k8s.pod import GPU, PodPart
 from springtide.selection import Choice
-from springtide.spec import Finding, PoolSpec
+from springtide.spec import Finding, PoolSpec, warn
 
-AMI_TYPES = {"x86_64": "BOTTLEROCKET_x86_64_NVIDIA", "arm64": "BOTTLEROCKET_ARM_64_NVIDIA"}
-CAPACITY_TYPES = {"spot": "SPOT", "on-demand": "ON_DEMAND"}
-MOST_INSTANCE_TYPES = 20
-"""CreateNodegroup takes no more; the cheapest are kept."""
+DELETE_TIMEOUT = "60m"
+"""A NodePool is gone when its machines are, and those when their pods have saved."""
+_BEFORE_A_NAME = re.compile(r"arn:[\w-]+:iam::\d*:(role/([\w+=,.@-]+/)*)?")
+"""What an ARN says before the name of a role; a placeholder has no path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """What the parts of a pool are made of."""
+
+    name: str
+    spec: PoolSpec
+    choice: Choice
+    cluster: ClusterRef
+    parent: pulumi.Resource
+
+    @property
+    def environment(self) -> str:
+        return self.cluster["environment"]["name"]
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        return rungs(self.name, self.spec, self.choice.zones, self.environment)
+
+    @property
+    def taints(self) -> list[dict[str, str]]:
+        """Taints of its nodes: nothing but a workload's toleration enters."""
+        return [{"key": GPU, "value": "present", "effect": "NoSchedule"}, *map(parsed_taint, self.spec.taints)]
+
+    def labels(self, rung: str) -> dict[str, str]:
+        """Labels of its nodes on one rung."""
+        ours = {"springtide.dev/pool": self.name, "springtide.dev/gpu": self.spec.gpu, RUNG: rung}
+        fabric = {"springtide.dev/fabric": self.spec.fabric} if self.spec.fabric != "none" else {}
+        return {**ours, **fabric, "nvidia.com/gpu.present": "true", **self.spec.labels}
+
+    def owned(self, *needed: pulumi.Resource) -> pulumi.ResourceOptions:
+        """Options of what is gone only when machines are, and of what a reserved pool must not lose."""
+        timeouts = pulumi.CustomTimeouts(delete=DELETE_TIMEOUT)
+        kept = {"protect": True} if self.spec.protected else {}
+        return child_of(self.parent, depends_on=list(needed), custom_timeouts=timeouts, **kept)
 
 
 def gpu_pool(name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, parent: pulumi.Resource) -> PoolParts:
-    """A node group that nothing but a workload's toleration can enter."""
-    place = cluster["environment"]
-    labels = {"springtide.dev/pool": name, "springtide.dev/gpu": spec.gpu, "nvidia.com/gpu.present": "true"}
-    template = launch_template(name, place["name"], spec.disk_gib, parent)
-    group = aws.eks.NodeGroup(
-        name,
-        cluster_name=cluster["name"],
-        node_role_arn=cluster["node_role"],
-        subnet_ids=[cluster["private_subnets"][zone] for zone in choice.zones],
-        ami_type=AMI_TYPES[choice.machine_types[0].architecture],
-        release_version=node_release(cluster["version"], gpu=True),
-        version=cluster["version"],
-        capacity_type=CAPACITY_TYPES[spec.capacity[0]],
-        instance_types=[machine.name for machine in choice.machine_types[:MOST_INSTANCE_TYPES]],
-        launch_template=template_reference(template),
-        # Nothing else scales the pool in this version. Were the desired size ignored, a raised minimum would be above it,
-        # which EKS refuses.
-        scaling_config={"min_size": spec.min_nodes, "desired_size": spec.min_nodes, "max_size": spec.max_nodes},
-        # Scarce machines are given back before others are asked for: a surge may never come.
-        update_config={"max_unavailable": 1, "update_strategy": "MINIMAL"},
-        labels=labels,
-        taints=[{"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}],
-        node_repair_config={"enabled": True},
-        opts=child_of(parent),
+    """Machines that pods of this pool wake, and those that are always there."""
+    draft = _Draft(name=name, spec=spec, choice=choice, cluster=cluster, parent=parent)
+    tell(_may_exceed(draft))
+    groups = _security_groups(draft)
+    placements = _placements(draft)
+    made = [*_staying(draft, groups, placements), *_woken(draft, groups, placements)]
+    return PoolParts(
+        selector=after({"springtide.dev/pool": name}, *made),
+        pod=pod_part(name, spec, choice, version=cluster["version"]),
     )
-    return PoolParts(selector=after({"springtide.dev/pool": name}, group))
 
 
-def pool_findings(spec: PoolSpec, choice: Choice, *, version: str, mode: str) -> list[Finding]:  # noqa: ARG001
-    """What is impossible about a pool on AWS."""
-    return []
+def pod_part(name: str, spec: PoolSpec, choice: Choice, *, version: str) -> PodPart:  # noqa: ARG001
+    """What a pod says that takes a whole node of the pool."""
+    machines = choice.machine_types
+    fabric = spec.fabric == "efa" and bool(machines)
+    tolerated = [
+        {"key": taint["key"], "operator": "Equal", "value": taint["value"], "effect": taint["effect"]}
+        for taint in map(parsed_taint, spec.taints)
+    ]
+    return PodPart(
+        resources={efa.RESOURCE: str(machines[0].efa_max)} if fabric else {},
+        env=dict(efa.ENVIRONMENT) if fabric else {},
+        annotations=dict(karpenter.DO_NOT_DISRUPT) if spec.purpose == "training" and not managed(spec) else {},
+        tolerations=tolerated,
+        together=RUNG if together(spec) else ZONE,
+    )
+
+
+def parsed_taint(text: str) -> dict[str, str]:
+    """The parts of `key=value:Effect`."""
+    pair, _, effect = text.rpartition(":")
+    key, _, value = pair.partition("=")
+    return {"key": key, "value": value, "effect": effect}
+
+
+def _may_exceed(draft: _Draft) -> list[Finding]:
+    """Karpenter counts each NodePool by itself; whoever pays must know what that can come to."""
+    spec, most = draft.spec, ceiling(draft.spec, draft.rungs)
+    if most == spec.max_nodes:
+        return []
+    names = ", ".join(rung.name for rung in draft.rungs)
+    message = (
+        f"pool {draft.name} can have {most} nodes when more work waits than {spec.max_nodes} can do: "
+        f"each of its rungs has a limit of its own ({names})."
+    )
+    fix = (
+        f"let its jobs wait in a queue of max_gpus {spec.max_nodes * spec.gpus_per_node}, "
+        "or name one kind of capacity and one zone"
+    )
+    return [warn("aws/ceiling", f"/pools/{draft.name}/max_nodes", spec.max_nodes, message, fix)]
+
+
+def _security_groups(draft: _Draft) -> list[pulumi.Input[str]]:
+    """The cluster's own group; with EFA also one in which everything may reach everything, in and out, as EFA demands."""
+    shared = draft.cluster["security_group"]
+    if draft.spec.fabric != "efa":
+        return [shared]
+    title = f"{label(draft.environment)}-{draft.name}-efa"
+    group = aws.ec2.SecurityGroup(
+        f"{draft.name}-efa",
+        description="EFA traffic between the nodes of one pool",
+        vpc_id=draft.cluster["network_id"],
+        tags={"Name": title},
+        opts=child_of(draft.parent),
+    )
+    within = {"security_group_id": group.id, "referenced_security_group_id": group.id, "ip_protocol": "-1"}
+    inside = child_of(draft.parent)
+    rules = (
+        aws.vpc.SecurityGroupIngressRule(f"{draft.name}-efa", **within, opts=inside),
+        aws.vpc.SecurityGroupEgressRule(f"{draft.name}-efa", **within, opts=inside),
+    )
+    return [shared, id_after(group.id, *rules)]
+
+
+def _placements(draft: _Draft) -> dict[str, aws.ec2.PlacementGroup]:
+    """The placement groups that the pool's machines are in, by name."""
+    staying = _staying_group(draft)
+    found = [*([] if staying is None else [staying]), *(rung.placement_group for rung in draft.rungs)]
+    return {
+        group: aws.ec2.PlacementGroup(
+            group.removeprefix(f"{label(draft.environment)}-"), name=group, strategy="cluster", opts=draft.owned()
+        )
+        for group in dict.fromkeys(found)
+        if group is not None
+    }
+
+
+def _staying_group(draft: _Draft) -> str | None:
+    if not (draft.spec.min_nodes > 0 or managed(draft.spec)):
+        return None
+    return placement_group(draft.name, draft.spec, draft.spec.capacity[0], draft.choice.zones[0], draft.environment)
+
+
+def _staying(
+    draft: _Draft, groups: Sequence[pulumi.Input[str]], placements: Mapping[str, aws.ec2.PlacementGroup]
+) -> list[pulumi.Resource]:
+    """The node group of warm nodes, or of the whole pool where Karpenter cannot make it."""
+    if not (draft.spec.min_nodes > 0 or managed(draft.spec)):
+        return []
+    placement = _staying_group(draft)
+    # Warm nodes count as the first rung's: a job may have some of both.
+    rung = draft.rungs[0].name if draft.rungs else draft.name
+    nodes = Nodes(
+        name=draft.name,
+        spec=draft.spec,
+        choice=draft.choice,
+        cluster=draft.cluster,
+        labels=draft.labels(rung),
+        taints=draft.taints,
+        groups=groups,
+        placement_group=None if placement is None else placements[placement].name,
+    )
+    return [node_group(nodes, draft.parent)]
+
+
+def _woken(
+    draft: _Draft, groups: Sequence[pulumi.Input[str]], placements: Mapping[str, aws.ec2.PlacementGroup]
+) -> list[pulumi.Resource]:
+    """Karpenter's resources, made after Karpenter and destroyed before it: it is what ends their machines."""
+    users = {
+        name: [rung for rung in draft.rungs if rung.node_class == name]
+        for name in sorted({rung.node_class for rung in draft.rungs})
+    }
+    classes = {
+        name: _custom(name, _node_class(draft, name, of_it, groups, placements), draft.owned())
+        for name, of_it in users.items()
+    }
+    pools = [_custom(rung.name, _node_pool(draft, rung), draft.owned(classes[rung.node_class])) for rung in draft.rungs]
+    return [*classes.values(), *pools]
+
+
+def _custom(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> kubernetes.apiextensions.CustomResource:
+    return kubernetes.apiextensions.CustomResource(name, **manifest, opts=opts)
+
+
+def _node_pool(draft: _Draft, rung: Rung) -> Manifest:
+    region = draft.cluster["environment"]["region"]
+    spec = draft.spec
+    return karpenter.node_pool(
+        rung,
+        machines=[item for item in draft.choice.machine_types if set(catalog.offered(item, region)) & set(rung.zones)],
+        labels=draft.labels(rung.name),
+        taints=draft.taints,
+        purpose=spec.purpose,
+        gpus=(spec.max_nodes - spec.min_nodes) * spec.gpus_per_node,
+    )
+
+
+def _node_class(
+    draft: _Draft,
+    name: str,
+    users: Sequence[Rung],
+    groups: Sequence[pulumi.Input[str]],
+    placements: Mapping[str, aws.ec2.PlacementGroup],
+) -> Manifest:
+    """The node class that some rungs, all in one placement group or in none, share."""
+    spec, cluster, machines = draft.spec, draft.cluster, draft.choice.machine_types
+    zones = {zone for rung in users for zone in rung.zones}
+    placement = users[0].placement_group
+    return karpenter.node_class(
+        pulumi.Output.from_input(cluster["controllers"]["karpenter"]).apply(lambda _version: name),
+        release=node_release(cluster["version"], gpu=True),
+        disk_gib=spec.disk_gib,
+        striped=spec.local_disks == "scratch" and any(machine.local_disk_gb > 0 for machine in machines),
+        role=pulumi.Output.from_input(cluster["node_role"]).apply(lambda arn: _BEFORE_A_NAME.sub("", arn)),
+        subnets=[cluster["private_subnets"][zone] for zone in draft.choice.zones if zone in zones],
+        groups=groups,
+        tags=tags(draft.environment) | {"Name": f"{label(draft.environment)}-{draft.name}"},
+        reservation=spec.reservation if any("reserved" in rung.kinds for rung in users) else None,
+        placement_group=None if placement is None else placements[placement].name,
+        interfaces=efa.LAYOUTS[spec.efa_layout](machines[0]) if spec.fabric == "efa" else (),
+    )

@@ -24,6 +24,11 @@ def tags(environment: str) -> dict[str, str]:
     return {"springtide:environment": environment, "springtide:managed-by": "pulumi"}
 
 
+def label(environment: str) -> str:
+    """Name of what an environment has one of: its VPC, its cluster."""
+    return f"springtide-{environment}"
+
+
 def account_findings(account: str) -> list[Finding]:
     """What is wrong with the form of an AWS account id."""
     if re.fullmatch(r"\d{12}", account):

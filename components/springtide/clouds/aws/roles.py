@@ -7,7 +7,8 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from springtide.component import after, child_of
+from springtide.clouds.aws.order import id_after
+from springtide.component import child_of
 
 Statement = dict[str, Any]
 
@@ -43,5 +44,16 @@ def role(
     ]
     if not attached:
         return made, made.arn
-    arn = pulumi.Output.all(made.arn, after(None, *attached)).apply(lambda both: str(both[0]))
-    return made, arn
+    return made, id_after(made.arn, *attached)
+
+
+def spot_role(parent: pulumi.Resource) -> aws.iam.ServiceLinkedRole:
+    """The role by which EC2 starts and stops spot machines: one for the whole account, so it belongs to `bootstrap`.
+
+    Auto Scaling groups make it when they first need it; Karpenter, which calls EC2 itself, may not, and gets no spot
+    machine in an account without it. To make it where it is already is an error, and so is to delete it while a spot
+    machine runs anywhere in the account: whoever calls this asks first whether it is there, and it is never deleted.
+    """
+    return aws.iam.ServiceLinkedRole(
+        "spot", aws_service_name="spot.amazonaws.com", opts=child_of(parent, retain_on_delete=True)
+    )

@@ -18,12 +18,15 @@ def bucket(name: str, spec: StorageSpec, place: EnvironmentRef, parent: pulumi.R
     """An S3 bucket.
 
     The name is ours and known in a preview, so that access rules can be read by a reviewer; the account id makes it
-    unique in the world.
+    unique in the world. S3 encrypts it with keys of its own: a key of ours would cost by the request, would have to be
+    granted to every workload and to each file system that is linked to it, and would take all data along when it goes. S3
+    deletes no bucket with anything in it, superseded versions included: a destroy stops there, and whoever means it
+    empties the bucket first.
     """
     inside = child_of(parent)
     bucket_name = _bucket_name(place["name"], name, place["account"])
     arn = f"arn:aws:s3:::{bucket_name}"
-    made = aws.s3.Bucket(name, bucket=bucket_name, opts=inside)
+    made = aws.s3.Bucket(name, bucket=bucket_name, opts=child_of(parent, protect=spec.protected))
     private = aws.s3.BucketPublicAccessBlock(
         name,
         bucket=made.bucket,
@@ -55,7 +58,7 @@ def bucket(name: str, spec: StorageSpec, place: EnvironmentRef, parent: pulumi.R
         name, bucket=made.bucket, policy=_only_encrypted_connections(arn), opts=child_of(parent, depends_on=[private])
     )
     whole = (made, private, owned, encrypted, versioned, guarded)
-    return StorageParts(url=f"s3://{bucket_name}", resource=after(arn, *whole))
+    return StorageParts(url=bucket_url(place["name"], name, place["account"]), resource=after(arn, *whole))
 
 
 def bucket_findings(environment: str, name: str, account: str) -> list[Finding]:
@@ -66,6 +69,11 @@ def bucket_findings(environment: str, name: str, account: str) -> list[Finding]:
     message = f"its bucket would be called {bucket_name!r}, {len(bucket_name)} characters; S3 takes {LONGEST_NAME}."
     fix = f"shorten its name, or the environment's, by {len(bucket_name) - LONGEST_NAME}"
     return [refuse("aws/bucket-name", "", name, message, fix)]
+
+
+def bucket_url(environment: str, name: str, account: str) -> str:
+    """Address of a bucket of an environment."""
+    return f"s3://{_bucket_name(environment, name, account)}"
 
 
 def _bucket_name(environment: str, name: str, account: str) -> str:

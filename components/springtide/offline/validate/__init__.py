@@ -2,7 +2,8 @@
 
 `shape` holds every resource against the provider SDK's own input classes: names, nesting, types, required
 members. `values` holds what is left against the clouds' API models through one table, and Kubernetes objects
-against the JSON schemas of the cluster's version. What neither can judge is counted, with its reason.
+against the JSON schemas of the cluster's version, custom resources against their CRDs. What none of them can judge is
+counted, with its reason. Rules among the members of a CRD (CEL) are no part of it: only an API server runs those.
 
     validation = validate(plan.resources)
     validation.findings       # empty when nothing is wrong

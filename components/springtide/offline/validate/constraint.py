@@ -153,7 +153,10 @@ _NAMES = {
     "list": "a list", "map": "a mapping", "structure": "an object",
 }  # fmt: skip
 
-_JAVA_CLASSES = {r"\p{L}": "a-zA-Z\u00aa-\uffff", r"\p{N}": r"\d", r"\p{Z}": r"\s", r"\p{M}": "\u0300-\u036f"}
+_JAVA_CLASSES = {
+    r"\p{L}": "a-zA-Z\u00aa-\uffff", r"\p{N}": r"\d", r"\p{Z}": r"\s", r"\p{M}": "\u0300-\u036f",
+    r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010FFFF",
+}  # fmt: skip
 """Java's character classes that occur in AWS's patterns, a little wider here where Python has no equal."""
 
 

@@ -28,7 +28,9 @@ class Kind:
 
 TRUST = Kind(principal=True, resource=False, longest=8_192)  # the quota's maximum; 2,048 until it is raised
 IDENTITY = Kind(principal=False, resource=True, longest=10_240)  # all inline policies of one role together
+MANAGED = Kind(principal=False, resource=True, longest=6_144)  # a policy that stands by itself
 RESOURCE = Kind(principal=True, resource=True, longest=20_480)  # S3's limit; KMS takes 32 KiB
+REPOSITORY = Kind(principal=True, resource=False, longest=10_240)  # ECR's: the repository is the resource
 
 _VERSIONS = ("2012-10-17", "2008-10-17")
 _DOCUMENT = ("Version", "Id", "Statement")

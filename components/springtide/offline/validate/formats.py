@@ -25,19 +25,43 @@ def patterns() -> Mapping[str, tuple[str, str]]:
     return {line["name"]: (line["pattern"], line["words"]) for line in lines}
 
 
-def _cidr(version: int, value: Any) -> tuple[str, ...]:
+_Test = Callable[[Any], tuple[str, ...]]
+
+
+def _cidr(versions: tuple[int, ...], value: Any) -> tuple[str, ...]:
     try:
         network = ipaddress.ip_network(str(value), strict=True)
     except ValueError as error:
         return (str(error),)
-    return () if network.version == version else (f"it is IPv{network.version}",)
+    if network.version not in versions:
+        return (f"it is IPv{network.version}",)
+    return () if "/" in str(value) else ("it has no prefix length",)
+
+
+def _ip(value: Any) -> tuple[str, ...]:
+    try:
+        ipaddress.ip_address(str(value))
+    except ValueError as error:
+        return (str(error),)
+    return ()
+
+
+def _matches(pattern: str, value: Any) -> tuple[str, ...]:
+    return () if re.fullmatch(pattern, str(value)) else (f"{value!r} is neither",)
+
+
+def _either(first: _Test, second: _Test, value: Any) -> tuple[str, ...]:
+    return first(value) and second(value)
 
 
 _VPC_PREFIXES = range(16, 29)
+_IPV4 = (4,)
+_LENGTH = r"(/([89]|[12]\d))?"
+_NAME = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
 def _vpc_cidr(value: Any) -> tuple[str, ...]:
-    complaints = _cidr(4, value)
+    complaints = _cidr(_IPV4, value)
     length = 0 if complaints else ipaddress.ip_network(str(value)).prefixlen
     return complaints if complaints or length in _VPC_PREFIXES else (f"/{length} is not between /16 and /28",)
 
@@ -82,20 +106,42 @@ def _env_name(value: Any) -> tuple[str, ...]:
     return () if _ENV_NAME.fullmatch(str(value)) else (f"{value!r} holds = or no printable ASCII",)
 
 
-def _policy(kind: documents.Kind) -> Callable[[Any], tuple[str, ...]]:
+def _policy(kind: documents.Kind) -> _Test:
     return partial(documents.complaints, kind=kind)
 
 
+_GCP_LABEL = Constraint(pattern=r"(?![\d_-])((?![A-Z])[\w-]){1,63}", words="a label key of a-z, 0-9, _ and -")
+_METADATA = Constraint(pattern=r"[\w-]{1,127}", words="a key of letters, digits, - and _")
+_ATTRIBUTE = Constraint(
+    pattern=r"google\.\w+|attribute\.[a-z0-9_]{1,100}", words="google.subject, google.groups or attribute.*"
+)
+
 TESTS: dict[str, Constraint] = {
-    "cidr": Constraint(words="a CIDR block such as 10.0.0.0/16", test=partial(_cidr, 4)),
-    "cidr6": Constraint(words="an IPv6 CIDR block", test=partial(_cidr, 6)),
+    "cidr": Constraint(words="a CIDR block such as 10.0.0.0/16", test=partial(_cidr, _IPV4)),
+    "cidr-any": Constraint(words="an IPv4 or IPv6 CIDR block", test=partial(_cidr, (4, 6))),
+    "cidr-or-length": Constraint(
+        words="a CIDR block, or a netmask such as /14",
+        test=partial(_either, partial(_cidr, _IPV4), partial(_matches, _LENGTH)),
+    ),
+    "cidr6": Constraint(words="an IPv6 CIDR block", test=partial(_cidr, (6,))),
     "env-name": Constraint(words="the name of an environment variable", test=_env_name),
+    "gcp-label-keys": Constraint(kind="map", words="a mapping of label keys", keys=_GCP_LABEL),
+    "identity-attributes": Constraint(kind="map", words="a mapping of attributes", keys=_ATTRIBUTE),
+    "ip": Constraint(words="an IP address", test=_ip),
+    "ip-or-cidr": Constraint(words="an IP address or a CIDR block", test=partial(_either, _ip, partial(_cidr, (4, 6)))),
     "json": Constraint(words="JSON text of an object", test=_json_object, sees_around=True),
     "label-key": Constraint(words="a label key such as springtide.dev/pool", test=_label_key),
     "label-keys": Constraint(kind="map", words="a mapping of label keys", test=_label_keys),
+    "metadata-keys": Constraint(kind="map", words="a mapping of metadata keys", keys=_METADATA),
     "policy-identity": Constraint(words="a policy for a role", test=_policy(documents.IDENTITY), sees_around=True),
+    "policy-managed": Constraint(words="a managed policy", test=_policy(documents.MANAGED), sees_around=True),
+    "policy-repository": Constraint(words="a repository policy", test=_policy(documents.REPOSITORY), sees_around=True),
     "policy-resource": Constraint(words="a resource policy", test=_policy(documents.RESOURCE), sees_around=True),
     "policy-trust": Constraint(words="a trust policy", test=_policy(documents.TRUST), sees_around=True),
+    "range-or-name": Constraint(
+        words="a CIDR block, or the name of an allocated range",
+        test=partial(_either, partial(_cidr, _IPV4), partial(_matches, _NAME)),
+    ),
     "tag-names": Constraint(kind="map", words="a mapping of tag names", test=_tag_names),
     "user-data": Constraint(words="base64 text of at most 16 KiB", test=_user_data),
     "vpc-cidr": Constraint(words="a CIDR block between /16 and /28", test=_vpc_cidr),

@@ -16,7 +16,7 @@ _KINDS = {"boolean": "boolean", "integer": "integer", "number": "number", "array
 _WHOLE = frozenset({"int32", "int64", "uint32", "uint64"})
 """Formats of whole numbers; those of 64 bits travel as text."""
 _PATTERNS = {
-    "google-duration": (r"-?\d+(\.\d{1,9})?s", "seconds such as 3600s"),
+    "google-duration": (r"\d+(\.\d{1,9})?s", "seconds such as 3600s"),
     "google-datetime": (
         r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)",
         "a time such as 2026-11-22T09:00:00Z",

@@ -32,11 +32,15 @@ class Shape:
     kinds: frozenset[str]
     """Of `string`, `integer`, `number`, `boolean`, `list`, `map`, `object`, `any`."""
     item: "Shape | None" = None
-    """Of each element of a list, or each value of a map."""
+    """Of each element of a list, each value of a map, or each member that `fields` does not name."""
     record: type | None = None
     """SDK class that names an object's members."""
     literals: tuple[Any, ...] = ()
     """The only values allowed, where the SDK fixes them (`apiVersion`, `kind`)."""
+    fields: "Mapping[str, Shape] | None" = None
+    """Members of an object that a CRD describes and no SDK class."""
+    why: str = ""
+    """Why nobody can judge what stands here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Kubernetes objects against the JSON schemas of the cluster's own version, with unknown members refused.
 
+Custom resources are held against their CRDs (`custom`), the core objects inside them against the same schemas.
+
 The schemas come with kubernetes-validate; its own `validate` reads 1.5 MB anew for each object and stops at the
 first mistake, so only its files are used here and read once.
 """
@@ -16,11 +18,16 @@ from referencing import Resource as Schema
 
 from springtide.offline.paths import WHOLE, child, covers
 from springtide.offline.plan import Resource
-from springtide.offline.validate.words import cannot_tell, finding, spoken, stranger
+from springtide.offline.validate import custom
+from springtide.offline.validate.words import cannot_tell, closest_first, finding, nearest, shown, spoken, stranger
 from springtide.spec import Finding
 
-_CLUSTERS = ("springtide:index:Cluster", "aws:eks/cluster:Cluster", "gcp:container/cluster:Cluster")
-"""Types whose `version` says what the API server understands; the first that a plan holds decides."""
+_CLUSTERS = {
+    "springtide:index:Cluster": "version",
+    "aws:eks/cluster:Cluster": "version",
+    "gcp:container/cluster:Cluster": "minMasterVersion",
+}
+"""Type → the input that says what the API server understands; the first that a plan holds decides."""
 _NOT_OBJECTS = ("helm.sh/", "yaml/", "kustomize/")
 """Modules of the provider that are not kinds of the Kubernetes API."""
 _GROUP = re.compile(r"^([^./]*)(?:\.[^/]*)?/")
@@ -39,16 +46,18 @@ def version(resources: Sequence[Resource]) -> tuple[str, tuple[Finding, ...]]:
     known = _versions()
     if named is None:
         return known[-1], ()
-    wanted = _minor(named.inputs["version"])
+    path = f"/{_CLUSTERS[named.type]}"
+    wanted = _minor(named.inputs[path[1:]])
     found = max((item for item in known if _number(item) <= _number(wanted)), key=_number, default=known[0])
     if found == wanted:
         return found, ()
     message = f"there are no schemas of Kubernetes {wanted} here: objects are checked against {found}"
-    return found, (cannot_tell(named, "k8s/version", "/version", message, "update the package kubernetes-validate"),)
+    return found, (cannot_tell(named, "k8s/version", path, message, "update the package kubernetes-validate"),)
 
 
 def _knows_version(cluster: Resource) -> bool:
-    return isinstance(cluster.inputs.get("version"), str) and "/version" not in cluster.unknown
+    name = _CLUSTERS[cluster.type]
+    return isinstance(cluster.inputs.get(name), str) and f"/{name}" not in cluster.unknown
 
 
 def check(resource: Resource, minor: str) -> Iterator[Finding]:
@@ -96,13 +105,21 @@ def _missing(resource: Resource, at: str, error: jsonschema.ValidationError) -> 
             yield finding(resource, "k8s/schema", path, f"`{spoken(path)}` is required", fix=f"set `{spoken(path)}`")
 
 
+def _choice(resource: Resource, at: str, error: jsonschema.ValidationError) -> Iterator[Finding]:
+    allowed = closest_first(error.instance, error.validator_value)
+    near = nearest(error.instance, error.validator_value)
+    message = f"`{spoken(at)}` is {shown(error.instance)}; it must be {', '.join(map(str, allowed))}"
+    fix = f"use {near or 'one of the allowed values'}"
+    yield finding(resource, "k8s/schema", at, message, value=error.instance, allowed=allowed, fix=fix)
+
+
 def _other(resource: Resource, at: str, error: jsonschema.ValidationError) -> Iterator[Finding]:
     message = f"`{spoken(at)}`: {error.message}" if at else error.message
     value = None if isinstance(error.instance, dict | list) else error.instance
     yield finding(resource, "k8s/schema", at, message, value=value, fix="see the object's API reference")
 
 
-_TOLD = {"additionalProperties": _strangers, "required": _missing}
+_TOLD = {"additionalProperties": _strangers, "enum": _choice, "required": _missing}
 
 
 def _is_hidden(resource: Resource, path: str) -> bool:
@@ -126,13 +143,19 @@ def _number(minor: str) -> tuple[int, ...]:
 @cache
 def _validator(minor: str, api_version: str, kind: str) -> Any:
     """A validator of one kind; None when the version has no such kind."""
+    described = custom.known(api_version, kind)
+    schema = described.schema() if described else _core(minor, api_version, kind)
+    return schema and jsonschema.Draft202012Validator(schema, registry=_definitions(minor))
+
+
+def _core(minor: str, api_version: str, kind: str) -> dict[str, Any] | None:
+    """The schema of a kind that Kubernetes itself has; None when the version has no such kind."""
     folder, group = f"kubernetes-json-schema/v{minor}.0-local-strict", _GROUP.sub(r"\1-", api_version)
     try:
-        schema = schema_contents(f"{folder}/{kind.lower()}-{group}.json", minor)
+        schema: dict[str, Any] = schema_contents(f"{folder}/{kind.lower()}-{group}.json", minor)
     except FileNotFoundError:
         return None
-    registry: Registry[Any] = Schema.from_contents(schema) @ _definitions(minor)
-    return jsonschema.Draft202012Validator(schema, registry=registry)
+    return schema
 
 
 @cache

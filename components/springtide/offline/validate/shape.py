@@ -12,7 +12,7 @@ from typing import Any
 
 from springtide.offline.paths import child
 from springtide.offline.plan import Resource
-from springtide.offline.validate import inputs
+from springtide.offline.validate import custom, inputs
 from springtide.offline.validate.words import finding, shown, spoken, stranger
 from springtide.spec import Finding
 
@@ -43,6 +43,8 @@ class Node:
     leaf: bool
     judged: bool
     """False for placeholders, secrets and values whose type is wrong already: nothing more is said about those."""
+    why: str = ""
+    """Why nobody can judge the value; mostly empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,15 @@ class Shaped:
 
 
 def inspect(resource: Resource) -> Shaped:
-    """Walk a resource's inputs along the SDK's classes; an unknown type is walked one level deep, without findings."""
+    """Walk a resource's inputs along the SDK's classes, those of a custom resource along its CRD.
+
+    An unknown type is walked one level deep, without findings.
+    """
     record = inputs.record_of(resource.type)
+    kind = None if record else custom.of(resource.type)
     shaped = Shaped()
-    walk = _Walk(resource, frozenset(resource.unknown + resource.secret), shaped)
-    shape = inputs.Shape(frozenset({"object"}), record=record)
+    walk = _Walk(resource, frozenset(resource.unknown + resource.secret), shaped, "k8s" if kind else "sdk")
+    shape = kind.shape() if kind else inputs.Shape(frozenset({"object"}), record=record)
     walk.in_object(_given(resource, record), shape, _Place())
     return shaped
 
@@ -100,21 +106,23 @@ class _Walk:
     resource: Resource
     opaque: frozenset[str]
     shaped: Shaped
+    family: str
+    """First word of its findings' rules."""
 
     def visit(self, value: Any, shape: inputs.Shape, place: _Place) -> None:
         if place.path in self.opaque:
-            self._note(value, place, leaf=True, judged=False)
+            self._note(value, place, shape, leaf=True, judged=False)
             return
         complaint = _complaint(value, shape)
         if complaint:
-            self._note(value, place, leaf=True, judged=False)
+            self._note(value, place, shape, leaf=True, judged=False)
             message = f"`{spoken(place.path)}` is {shown(value)}; it must be {complaint}"
             self.shaped.findings.append(
-                finding(self.resource, "sdk/type", place.path, message, value=value, fix=f"give {complaint}")
+                finding(self.resource, f"{self.family}/type", place.path, message, value=value, fix=f"give {complaint}")
             )
             return
         inside = isinstance(value, list | dict) and bool(value) and "any" not in shape.kinds
-        self._note(value, place, leaf=not inside, judged=True)
+        self._note(value, place, shape, leaf=not inside, judged=True)
         if inside:
             (self.in_list if isinstance(value, list) else self.in_object)(value, shape, place)
 
@@ -125,18 +133,21 @@ class _Walk:
     def in_object(self, value: Mapping[str, Any], shape: inputs.Shape, place: _Place) -> None:
         given = {name: item for name, item in value.items() if item is not None}
         if shape.record is None:
+            wild = shape.fields is None and bool(place.path)
             for name, item in given.items():
-                self.visit(item, shape.item or inputs.ANYTHING, place.down(name, wild=bool(place.path)))
+                inside = (shape.fields or {}).get(name) or shape.item or inputs.ANYTHING
+                self.visit(item, inside, place.down(name, wild=wild))
             return
         members = inputs.members(shape.record)
-        inside = _Place(place.path, place.pattern, inputs.title(shape.record))
+        owner = _Place(place.path, place.pattern, inputs.title(shape.record))
         for name, item in given.items():
-            self.visit(item, members[name].shape if name in members else inputs.ANYTHING, inside.down(name, wild=False))
+            self.visit(item, members[name].shape if name in members else inputs.ANYTHING, owner.down(name, wild=False))
         strangers = [child(place.path, name) for name in given if name not in members]
-        self.shaped.findings.extend(stranger(self.resource, "sdk/unknown-field", path, members) for path in strangers)
-        self._missing([name for name, member in members.items() if member.required and name not in given], inside)
+        rule = f"{self.family}/unknown-field"
+        self.shaped.findings.extend(stranger(self.resource, rule, path, members) for path in strangers)
+        self._missing([name for name, member in members.items() if member.required and name not in given], owner)
 
-    def _note(self, value: Any, place: _Place, *, leaf: bool, judged: bool) -> None:
+    def _note(self, value: Any, place: _Place, shape: inputs.Shape, *, leaf: bool, judged: bool) -> None:
         self.shaped.nodes.append(
             Node(
                 path=place.path,
@@ -146,6 +157,7 @@ class _Walk:
                 value=value,
                 leaf=leaf,
                 judged=judged,
+                why=shape.why,
             )
         )
 
@@ -155,7 +167,7 @@ class _Walk:
             path = child(place.path, name)
             message = f"{holder}{self.resource.type} {self.resource.name} needs `{name}`, which is not given"
             self.shaped.findings.append(
-                finding(self.resource, "sdk/required", path, message, fix=f"set `{spoken(path)}`")
+                finding(self.resource, f"{self.family}/required", path, message, fix=f"set `{spoken(path)}`")
             )
 
 

@@ -86,5 +86,5 @@ def _reason(token: str, node: Node, *, schema: bool) -> str:
     inside = replace(node, pattern=f"{node.pattern}/*", local=f"{node.local}/*")
     entry = table.entry(token, node) or table.entry(token, inside)
     if entry is None:
-        return "" if schema else _UNLISTED
+        return node.why or ("" if schema else _UNLISTED)
     return "" if entry.checks else entry.why

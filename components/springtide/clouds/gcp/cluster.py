@@ -1,0 +1,254 @@
+"""GKE: a regional control plane, what is switched on in it, and the system nodes."""
+
+import re
+from typing import Any
+
+import pulumi
+import pulumi_gcp as gcp
+
+from springtide import catalog
+from springtide.clouds import ClusterParts
+from springtide.clouds.gcp.encryption import secrets_key
+from springtide.clouds.gcp.identity import workload_pool
+from springtide.clouds.gcp.kubeconfig import Reach, address, authority, kubeconfig, reach
+from springtide.clouds.gcp.names import LONGEST_CLUSTER_NAME, fitted, label
+from springtide.clouds.gcp.network import PODS, SERVICES
+from springtide.clouds.gcp.nodes import SCOPES, guarded, node_account, system_nodes
+from springtide.clouds.gcp.provider import labels
+from springtide.component import after, child_of
+from springtide.environment import EnvironmentRef
+from springtide.network import NetworkRef
+from springtide.spec import ClusterSpec, Finding, Source, refuse
+
+DEFAULT_CHANNEL = "regular"
+OLDEST = (1, 33)
+"""Before 1.33.2-gke.4655000 the driver of Managed Lustre meets its server only over a port that Google gave up
+(container.v1: LustreCsiDriverConfig)."""
+LOG_RETENTION_DAYS = 30
+"""Of the log bucket _Default, which is the project's and not a cluster's."""
+CONTROL_PLANE_LOGS = ("SYSTEM_COMPONENTS", "WORKLOADS", "APISERVER", "SCHEDULER", "CONTROLLER_MANAGER")
+METRICS = ("SYSTEM_COMPONENTS", "DCGM")
+"""DCGM: what the GPUs do."""
+MAINTENANCE = {
+    # Nights of the weekend: twelve hours a week, of which GKE wants 48 in any 32 days.
+    "recurring_window": {
+        "start_time": "2026-01-03T00:00:00Z",
+        "end_time": "2026-01-03T06:00:00Z",
+        "recurrence": "FREQ=WEEKLY;BYDAY=SA,SU",
+    },
+    # The minor version is the file's to say, and a node that is upgraded takes a run with it. Patches of the control
+    # plane go on; the end of a version's support ends this too.
+    "maintenance_exclusions": [
+        {
+            "exclusion_name": "versions-are-ours",
+            "start_time": "2026-01-01T00:00:00Z",
+            "exclusion_options": {
+                "scope": "NO_MINOR_OR_NODE_UPGRADES",
+                "end_time_behavior": "UNTIL_END_OF_SUPPORT",
+            },
+        }
+    ],
+}
+_MEMBER = re.compile(r"(user|group|serviceAccount):[^@\s]+@[^@\s]+\.[^@\s]+|principal(Set)?://\S+")
+
+
+def cluster(
+    name: str, spec: ClusterSpec, place: EnvironmentRef, network: NetworkRef, parent: pulumi.Resource
+) -> ClusterParts:
+    """A GKE cluster whose system nodes are ready for pods; in mode `auto`, one that makes all nodes by itself."""
+    way = reach(spec)
+    account = node_account(name, place, network["network_id"], parent)
+    admins = _admins(spec, place, parent)
+    if spec.existing is not None:
+        path = f"projects/{place['account']}/locations/{place['region']}/clusters/{spec.existing}"
+        adopted = gcp.container.Cluster.get(name, path, opts=child_of(parent))
+        return _parts(adopted, way, spec.existing, account, [adopted, *admins])
+    control_plane = _control_plane(name, spec, place, network, account, admins, parent)
+    ready: list[pulumi.Resource] = [control_plane]
+    if spec.mode == "standard":
+        ready = [system_nodes(name, spec, control_plane, place, account, network["zones"], parent)]
+    return _parts(control_plane, way, cluster_name(place["name"]), account, ready)
+
+
+def cluster_name(environment: str) -> str:
+    """How the cluster of an environment is called."""
+    return fitted(label(environment), LONGEST_CLUSTER_NAME)
+
+
+def cluster_findings(spec: ClusterSpec) -> list[Finding]:
+    """What GKE, or the catalog of versions and machine types, does not have."""
+    return [
+        *_version(spec.version, DEFAULT_CHANNEL if spec.release_channel is None else spec.release_channel),
+        *_machines(spec.system_machine_types),
+        *_retention(spec.log_retention_days),
+        *(found for i, member in enumerate(spec.admins) for found in _member(i, member)),
+    ]
+
+
+def _parts(
+    control_plane: gcp.container.Cluster,
+    way: Reach,
+    name: str,
+    account: pulumi.Output[str],
+    ready: list[pulumi.Resource],
+) -> ClusterParts:
+    server = address(control_plane, way)
+    return ClusterParts(
+        name=after(name, control_plane),
+        endpoint=server,
+        kubeconfig=pulumi.Output.all(server, authority(control_plane, way)).apply(
+            lambda known: kubeconfig(str(known[0]), str(known[1]), name)
+        ),
+        node_role=account,
+        security_group=pulumi.Output.from_input(""),
+        control_plane=control_plane,
+        ready=ready,
+    )
+
+
+def _control_plane(  # noqa: PLR0913, PLR0917  a cluster ties all of these together
+    name: str,
+    spec: ClusterSpec,
+    place: EnvironmentRef,
+    network: NetworkRef,
+    account: pulumi.Output[str],
+    admins: list[pulumi.Resource],
+    parent: pulumi.Resource,
+) -> gcp.container.Cluster:
+    channel = DEFAULT_CHANNEL if spec.release_channel is None else spec.release_channel
+    zones = network["zones"]
+    return gcp.container.Cluster(
+        name,
+        name=cluster_name(place["name"]),
+        location=place["region"],
+        network=network["network_id"],
+        subnetwork=network["private_subnets"][zones[0]],
+        ip_allocation_policy={"cluster_secondary_range_name": PODS, "services_secondary_range_name": SERVICES},
+        min_master_version=spec.version,
+        release_channel={"channel": channel.upper()},
+        database_encryption={"state": "ENCRYPTED", "key_name": secrets_key(name, place, network["network_id"], parent)},
+        maintenance_policy=MAINTENANCE,
+        gateway_api_config={"channel": "CHANNEL_STANDARD"},
+        cost_management_config={"enabled": True},
+        logging_config={"enable_components": list(CONTROL_PLANE_LOGS)},
+        monitoring_config={"enable_components": list(METRICS), "managed_prometheus": {"enabled": True}},
+        security_posture_config={"mode": "BASIC"},
+        resource_labels=labels(place["name"]),
+        # Pulumi's own `protect` refuses a destroy before it begins; this would refuse it half-way, after the pools.
+        deletion_protection=False,
+        **reach(spec).settings,
+        **(_auto(account) if spec.mode == "auto" else _standard(place, zones, account)),
+        # What the first, short-lived pool was made of; GKE answers with another pool's once it is gone.
+        opts=child_of(parent, depends_on=admins, ignore_changes=[] if spec.mode == "auto" else ["nodeConfig"]),
+    )
+
+
+def _standard(place: EnvironmentRef, zones: list[str], account: pulumi.Output[str]) -> dict[str, Any]:
+    """What a cluster says whose pools are ours. Datapath and networks can be chosen when it is made, and never later."""
+    on = {"enabled": True}
+    drivers = ("gce_persistent_disk", "gcp_filestore", "gcs_fuse", "lustre")
+    return {
+        "node_locations": zones,
+        "remove_default_node_pool": True,
+        "initial_node_count": 1,
+        "node_config": guarded(place["name"], account),
+        "workload_identity_config": {"workload_pool": workload_pool(place["account"])},
+        "datapath_provider": "ADVANCED_DATAPATH",
+        # GPUDirect's networks need it, whose pools may come later.
+        "enable_multi_networking": True,
+        "enable_shielded_nodes": True,
+        # An idle GPU node is given back after minutes and not after a balance was struck.
+        "cluster_autoscaling": {"enabled": False, "autoscaling_profile": "OPTIMIZE_UTILIZATION"},
+        "addons_config": {**{f"{driver}_csi_driver_config": on for driver in drivers}, "dns_cache_config": on},
+    }
+
+
+def _auto(account: pulumi.Output[str]) -> dict[str, Any]:
+    """What an Autopilot cluster says; the rest of `_standard` is a given there, and refused."""
+    return {
+        "enable_autopilot": True,
+        "cluster_autoscaling": {
+            "auto_provisioning_defaults": {"service_account": account, "oauth_scopes": list(SCOPES)}
+        },
+        "addons_config": {"lustre_csi_driver_config": {"enabled": True}},
+    }
+
+
+def _admins(spec: ClusterSpec, place: EnvironmentRef, parent: pulumi.Resource) -> list[pulumi.Resource]:
+    """Administrators by IAM, of whom the deployer may be one: there before the cluster, and gone after it.
+
+    GKE's roles go no deeper than a project: they administer all its clusters.
+    """
+    return [
+        gcp.projects.IAMMember(
+            f"admin-{member}",
+            project=place["account"],
+            role="roles/container.admin",
+            member=member,
+            opts=child_of(parent),
+        )
+        for member in spec.admins
+    ]
+
+
+def _version(version: str, channel: str) -> list[Finding]:
+    known = [item for item in catalog.kubernetes_versions("gcp") if _minor(item.version) >= OLDEST]
+    today = catalog.date("gcp")
+    ends = {item.version: item.standard_support_ends for item in known}
+    offered = [name for name in ends if channel == "extended" or ends[name] > today]
+    if version in offered:
+        return []
+    fix = 'write one of the versions on offer, in quotes: version: "1.xx"'
+    message = f"GKE's channel {channel} has no Kubernetes {version}."
+    if version in ends:
+        message = (
+            f"standard support of Kubernetes {version} ended on {ends[version]}; the channel {channel} has left it."
+        )
+        fix = "use a newer version, or release_channel: extended"
+    return [refuse("gcp/version", "/version", version, message, fix, allowed=offered, source=Source.CATALOG)]
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _machines(names: tuple[str, ...]) -> list[Finding]:
+    """A node pool of GKE has one machine type, and no other to fall back to."""
+    small = [item.name for item in catalog.machine_types("gcp") if not item.gpu and item.architecture == "x86_64"]
+    unknown = [
+        refuse(
+            "gcp/system-machine",
+            f"/system_machine_types/{i}",
+            name,
+            f"{name} is no CPU machine type (x86_64) that the catalog knows.",
+            "use one of them",
+            allowed=small,
+            source=Source.CATALOG,
+        )
+        for i, name in enumerate(names)
+        if name not in small
+    ]
+    more = [
+        refuse(
+            "gcp/system-machines", f"/system_machine_types/{i}", name, "a node pool has one machine type.", "remove it"
+        )
+        for i, name in enumerate(names[1:], start=1)
+    ]
+    return [*unknown, *more]
+
+
+def _retention(days: int) -> list[Finding]:
+    if days == LOG_RETENTION_DAYS:
+        return []
+    message = "GKE's logs lie in the project's log bucket _Default, which keeps all logs of the project as long."
+    set_it = f"gcloud logging buckets update _Default --location=global --retention-days={days}"
+    fix = f"remove log_retention_days, and set the bucket's: {set_it}"
+    path = "/log_retention_days"
+    return [refuse("gcp/log-retention", path, days, message, fix, allowed=[LOG_RETENTION_DAYS])]
+
+
+def _member(index: int, member: str) -> list[Finding]:
+    if _MEMBER.fullmatch(member):
+        return []
+    fix = "write user:, group: or serviceAccount: and an address, such as group:ops@example.com"
+    return [refuse("gcp/admin", f"/admins/{index}", member, f"{member!r} is nobody whom IAM knows.", fix)]

@@ -1,0 +1,236 @@
+"""A VPC with one regional subnet for nodes and pods, Cloud NAT, and a peering for Google's file systems."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Network, ip_network
+
+import pulumi
+import pulumi_gcp as gcp
+
+from springtide.clouds import NetworkParts
+from springtide.clouds.gcp.names import label
+from springtide.clouds.gcp.services import BASE, enabled
+from springtide.component import after, child_of
+from springtide.environment import EnvironmentRef
+from springtide.spec import Finding, NetworkSpec, refuse
+
+PODS, SERVICES = "pods", "services"
+"""Names of the secondary ranges; an adopted subnet must have them under these names."""
+DEFAULT_PODS_CIDR = "100.64.0.0/14"
+"""Shared address space (RFC 6598), which no company network uses: a /24 for each of 1,024 nodes."""
+LUSTRE_PORT = "988"
+PROXIES_PREFIX = 23
+"""What Google recommends for a proxy-only subnet."""
+SLOW = pulumi.CustomTimeouts(delete="20m")
+"""Firewall rules and endpoint groups that GKE made go some minutes after their cluster; until then a network stays."""
+_NETWORK = re.compile(r"projects/[a-z0-9-]+/global/networks/[a-z0-9-]+")
+_SUBNET = re.compile(r"projects/[a-z0-9-]+/regions/(?P<region>[a-z0-9-]+)/subnetworks/[a-z0-9-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranges:
+    """Address ranges of a network; none overlaps another."""
+
+    nodes: IPv4Network
+    """Half of all: an address for each node."""
+    services: IPv4Network
+    """A quarter: an address for each Kubernetes Service."""
+    peering: IPv4Network
+    """An eighth: file systems that Google runs in a network of its own."""
+    proxies: IPv4Network
+    """Proxies of internal load balancers."""
+
+
+def ranges(cidr: str) -> Ranges:
+    """Divide a network by purpose. A subnet spans all zones of its region, so zones do not matter."""
+    nodes, rest = IPv4Network(ip_network(cidr)).subnets(prefixlen_diff=1)
+    services, last = rest.subnets(prefixlen_diff=1)
+    peering, left = last.subnets(prefixlen_diff=1)
+    proxies = next(left.subnets(new_prefix=max(PROXIES_PREFIX, left.prefixlen)))
+    return Ranges(nodes=nodes, services=services, peering=peering, proxies=proxies)
+
+
+def network(name: str, spec: NetworkSpec, place: EnvironmentRef, parent: pulumi.Resource) -> NetworkParts:
+    """A network of our own, or the one that the file names.
+
+    The project's APIs are turned on here: a network is what everything else of a platform is made after.
+    """
+    apis = enabled(BASE, child_of(parent))
+    if spec.existing is not None:
+        return _adopted(name, spec, spec.existing, apis, parent)
+    divided, called = ranges(spec.cidr), label(place["name"])
+    vpc = gcp.compute.Network(
+        name,
+        name=called,
+        auto_create_subnetworks=False,
+        routing_mode="REGIONAL",
+        opts=child_of(parent, depends_on=apis, custom_timeouts=SLOW),
+    )
+    path = f"projects/{place['account']}/global/networks/{called}"
+    site = _Site(name=name, called=called, region=place["region"], network=after(path, vpc), parent=parent)
+    pods = DEFAULT_PODS_CIDR if spec.pods_cidr is None else spec.pods_cidr
+    subnet = _nodes(site, divided, pods)
+    proxies = _proxies(site, divided)
+    peering = _peering(site, divided)
+    way_out = _way_out(site)
+    subnet_path = f"projects/{place['account']}/regions/{place['region']}/subnetworks/{called}"
+    return NetworkParts(
+        network_id=after(path, vpc, proxies, *peering),
+        private_subnets=dict.fromkeys(spec.zones, after(subnet_path, subnet, *way_out)),
+    )
+
+
+def network_findings(spec: NetworkSpec) -> list[Finding]:
+    """What a network asks for that GCP does not have.
+
+    `endpoints` is granted whatever it lists: Private Google Access leads to storage, registry and identity at no cost.
+    """
+    return [*_nat_layout(spec.nat), *_network_id(spec.existing), *_subnets(spec)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Site:
+    """What every part of a network is told."""
+
+    name: str
+    """Beginning of resource names."""
+    called: str
+    """Beginning of names in the cloud."""
+    region: str
+    network: pulumi.Output[str]
+    parent: pulumi.Resource
+
+
+def _nodes(site: _Site, divided: Ranges, pods: str) -> gcp.compute.Subnetwork:
+    """Machines without a public address, which reach Google's own services without leaving its network."""
+    return gcp.compute.Subnetwork(
+        site.name,
+        name=site.called,
+        network=site.network,
+        region=site.region,
+        ip_cidr_range=str(divided.nodes),
+        private_ip_google_access=True,
+        secondary_ip_ranges=[
+            {"range_name": PODS, "ip_cidr_range": pods},
+            {"range_name": SERVICES, "ip_cidr_range": str(divided.services)},
+        ],
+        opts=child_of(site.parent, custom_timeouts=SLOW),
+    )
+
+
+def _proxies(site: _Site, divided: Ranges) -> gcp.compute.Subnetwork:
+    """Where the proxies of internal load balancers live; without it an internal Gateway gets no address."""
+    return gcp.compute.Subnetwork(
+        f"{site.name}-proxies",
+        name=f"{site.called}-proxies",
+        network=site.network,
+        region=site.region,
+        ip_cidr_range=str(divided.proxies),
+        purpose="REGIONAL_MANAGED_PROXY",
+        role="ACTIVE",
+        opts=child_of(site.parent, custom_timeouts=SLOW),
+    )
+
+
+def _peering(site: _Site, divided: Ranges) -> list[pulumi.Resource]:
+    """Private services access, which Managed Lustre needs. A network has one, so no file system can bring its own."""
+    inside = child_of(site.parent, custom_timeouts=SLOW)
+    reserved = gcp.compute.GlobalAddress(
+        f"{site.name}-peering",
+        name=f"{site.called}-peering",
+        network=site.network,
+        purpose="VPC_PEERING",
+        address_type="INTERNAL",
+        address=str(divided.peering.network_address),
+        prefix_length=divided.peering.prefixlen,
+        opts=inside,
+    )
+    connection = gcp.servicenetworking.Connection(
+        f"{site.name}-peering",
+        network=site.network,
+        service="servicenetworking.googleapis.com",
+        reserved_peering_ranges=[reserved.name],
+        opts=inside,
+    )
+    lustre = gcp.compute.Firewall(
+        f"{site.name}-lustre",
+        name=f"{site.called}-lustre",
+        network=site.network,
+        direction="INGRESS",
+        source_ranges=[str(divided.peering)],
+        allows=[{"protocol": "tcp", "ports": [LUSTRE_PORT]}],
+        opts=inside,
+    )
+    return [connection, lustre]
+
+
+def _way_out(site: _Site) -> list[pulumi.Resource]:
+    """Cloud NAT: a property of the network and no machine, so none of it goes away with a zone."""
+    router = gcp.compute.Router(
+        site.name,
+        name=site.called,
+        network=site.network,
+        region=site.region,
+        opts=child_of(site.parent),
+    )
+    nat = gcp.compute.RouterNat(
+        site.name,
+        name=site.called,
+        router=router.name,
+        region=site.region,
+        nat_ip_allocate_option="AUTO_ONLY",
+        source_subnetwork_ip_ranges_to_nat="ALL_SUBNETWORKS_ALL_IP_RANGES",
+        # A machine that pulls images and data opens more connections than its fixed share of 64 ports.
+        enable_dynamic_port_allocation=True,
+        enable_endpoint_independent_mapping=False,
+        log_config={"enable": True, "filter": "ERRORS_ONLY"},
+        opts=child_of(site.parent),
+    )
+    return [router, nat]
+
+
+def _adopted(
+    name: str, spec: NetworkSpec, existing: str, apis: list[pulumi.Resource], parent: pulumi.Resource
+) -> NetworkParts:
+    """A network that is there already, and whose way out, peering and proxies are its owner's."""
+    [path] = spec.subnets.values()
+    inside = child_of(parent, depends_on=apis)
+    vpc = gcp.compute.Network.get(name, existing, opts=inside)
+    subnet = gcp.compute.Subnetwork.get(name, path, opts=inside)
+    return NetworkParts(network_id=after(existing, vpc), private_subnets=dict.fromkeys(spec.zones, after(path, subnet)))
+
+
+def _nat_layout(layout: str) -> list[Finding]:
+    if layout != "per-zone":
+        return []
+    message = "Cloud NAT belongs to a region and loses nothing with a zone; there is none per zone."
+    return [refuse("gcp/nat", "/nat", layout, message, "remove nat, or write one", allowed=["one"])]
+
+
+def _network_id(existing: str | None) -> list[Finding]:
+    if existing is None or _NETWORK.fullmatch(existing):
+        return []
+    message = f"{existing!r} is no id of a network."
+    return [refuse("gcp/network-id", "/existing", existing, message, "write projects/<project>/global/networks/<name>")]
+
+
+def _subnets(spec: NetworkSpec) -> list[Finding]:
+    """An adopted network brings one subnet: that of the region."""
+    if not spec.subnets:
+        return []
+    if len(spec.subnets) > 1:
+        message = f"a subnet spans all zones of its region, and {len(spec.subnets)} are listed."
+        return [refuse("gcp/subnets", "/subnets", dict(spec.subnets), message, "name the one of the region")]
+    [(region, path)] = spec.subnets.items()
+    found = _SUBNET.fullmatch(path)
+    if found is None or found["region"] != region:
+        message = f"{path!r} is no subnet of {region}."
+        fix = "write <region>: projects/<project>/regions/<region>/subnetworks/<name>; its secondary ranges are pods and services"
+        return [refuse("gcp/subnets", f"/subnets/{region}", path, message, fix)]
+    return [
+        refuse(
+            "gcp/subnets", "/subnets", dict(spec.subnets), f"zone {zone} is not in {region}.", "name the zone's region"
+        )
+        for zone in spec.zones[:1]
+        if zone.rpartition("-")[0] != region
+    ]

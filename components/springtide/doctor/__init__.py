@@ -1,0 +1,95 @@
+"""`springtide doctor`: what of this machine and account keeps an environment from being deployed, each with its fix."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from springtide import bootstrap, settings
+from springtide.doctor import engine, tools
+from springtide.doctor.model import Check, Row, State, good, unknown, wrong
+from springtide.offline.report import printable
+from springtide.spec import SpecError
+from springtide.target import Target, find
+from springtide.tools import Machine, ThisMachine
+
+_STYLES = {State.GOOD: "green", State.LATER: "yellow", State.UNKNOWN: "yellow", State.WRONG: "bold red"}
+
+
+def run(environment: str, folder: Path, console: Console, machine: Machine | None = None) -> int:
+    """Check everything, print what was found.
+
+    Args:
+        environment: Name of the environment.
+        folder: Folder in the project.
+        console: Where the table goes.
+        machine: What is looked at. Default: this machine.
+
+    Returns:
+        1 when something that a deployment needs is missing, else 0.
+
+    Raises:
+        springtide.target.UsageError: there is no such environment, or its file does not say where it is.
+    """
+    target = find(environment, folder)
+    rows = examine(target, ThisMachine() if machine is None else machine)
+    console.print(table(target, rows))
+    bad = [row.check for row in rows if row.state is State.WRONG]
+    console.print(f"{target.name} cannot be deployed from here: {', '.join(bad)}" if bad else f"{target.name}: all set")
+    return int(bool(bad))
+
+
+def examine(target: Target, machine: Machine) -> list[Row]:
+    """What every check says, in their order; they run side by side."""
+    every = [*engine.CHECKS, *_of_cloud(target.cloud), *tools.CHECKS]
+    with ThreadPoolExecutor() as pool:
+        answers = pool.map(lambda check: _asked(check, machine, target), every)
+        return [*file(target), *(row for rows in answers for row in rows)]
+
+
+def file(target: Target) -> Sequence[Row]:
+    """The file, all of it: an environment's, or a bootstrap stack's, which alone says whose workflows are trusted.
+
+    What is wrong in it is the plan's to say.
+    """
+    parse: Callable[[str, Mapping[str, Any]], object] = bootstrap.parse if "github" in target.config else settings.parse
+    try:
+        parse(target.name, target.config)
+    except SpecError as error:
+        return wrong("file", f"{target.shown}: {str(error).splitlines()[0]}", f"springtide plan {target.name}")
+    return good("file", target.shown)
+
+
+def table(target: Target, rows: Sequence[Row]) -> Table:
+    """What was found, for people. What programs said is shown as it is: none of it is markup, or steers a terminal."""
+    made = Table(title=f"{target.name} · {target.cloud} · {target.region} · {target.account}", title_justify="left")
+    for name in ("", "found", "fix"):
+        made.add_column(name, overflow="fold")
+    made.add_column("", justify="right", no_wrap=True)
+    for row in rows:
+        words = (Text(printable(text)) for text in (row.check, row.found, row.fix))
+        made.add_row(*words, Text(row.state.value, style=_STYLES[row.state]))
+    return made
+
+
+def _of_cloud(cloud: str) -> Sequence[Check]:
+    """The checks of a cloud; a cloud is found by its file being here."""
+    if cloud not in {module.name for module in iter_modules(__path__)}:
+        return [lambda _machine, _target: unknown("account", f"nothing here can look at an account of {cloud}")]
+    checks: tuple[Check, ...] = import_module(f"{__name__}.{cloud}").CHECKS
+    return checks
+
+
+def _asked(check: Check, machine: Machine, target: Target) -> Sequence[Row]:
+    """What a check says. Programs change what they answer; no check may take the others down."""
+    try:
+        return check(machine, target)
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+        name = check.__name__.replace("_", " ")
+        return unknown(name, f"an answer that this version does not understand ({type(error).__name__}: {error})")

@@ -1,0 +1,248 @@
+"""For each format and pattern of the tables a value that its cloud takes, and one that it refuses."""
+
+import json
+from typing import Any
+
+from springtide.offline.validate import model
+
+
+def policy(**statement: Any) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
+
+
+TRUST = policy(Principal={"Service": "pods.eks.amazonaws.com"}, Action=["sts:AssumeRole", "sts:TagSession"])
+IDENTITY = policy(Action="s3:GetObject", Resource="arn:aws:s3:::springtide/*")
+RESOURCE = policy(Principal="*", Action="s3:*", Resource=["arn:aws:s3:::springtide"])
+ARN = "arn:aws:iam::123456789012"
+KEY = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000-4000-8000-0123456789ab"
+EMAIL = "dev-nodes@springtide-dev.iam.gserviceaccount.com"
+GCP_KEY = "projects/springtide-dev/locations/us-central1/keyRings/dev/cryptoKeys/gke"
+
+FORMATS: dict[str, tuple[Any, Any]] = {
+    "account": ("123456789012", "12345678901"),
+    "addon-version": ("v1.20.4-eksbuild.1", "1.20"),
+    "alias": ("alias/springtide", "alias/aws/eks"),
+    "arn": ("arn:aws:license-manager:us-east-1:123456789012:license-configuration:lic-0", "lic-0"),
+    "artifact-repository": ("springtide", "Springtide/Images"),
+    "bigquery-dataset": ("usage", "gke-usage"),
+    "binary-size": ("100Mi", "100MB"),
+    "bucket": ("springtide-dev-artifacts", "Springtide_Artifacts"),
+    "bucket-location": ("US-CENTRAL1", "us-central1-a"),
+    "bucket-prefix": ("springtide-", "Springtide-"),
+    "ca-pool": ("projects/springtide-dev/locations/us-central1/caPools/gke", "gke"),
+    "chart-source": ("oci://public.example/charts", "http://charts.example"),
+    "cidr": ("203.0.113.0/24", "203.0.113.1/24"),
+    "cidr-any": ("2001:db8::/56", "10.0.0.1/8"),
+    "cidr-or-length": ("/14", "10.0.0.1/14"),
+    "cidr6": ("2001:db8::/56", "10.0.0.0/16"),
+    "cluster-ip": ("None", "none"),
+    "count-or-percent": ("25%", "a quarter"),
+    "cpu-platform": ("Intel Sapphire Rapids", "sapphire-rapids"),
+    "cron": ("0 8 * * 1-5", "daily"),
+    "date": ("2026-11-22", "22.11.2026"),
+    "days-or-seconds": ("30d", "30 days"),
+    "device-name": ("/dev/xvda", "xvda"),
+    "dns-absolute": ("chat.example.com.", "chat.example.com"),
+    "dns-label": ("kube-system", "kube_system"),
+    "dns-record": ("chat.example.com", "https://chat.example.com"),
+    "dns-subdomain": ("metrics-server.v1", "Metrics Server"),
+    "domain": ("chat.example.com", "https://chat.example.com"),
+    "duration": ("1h30m", "90"),
+    "ec2-name": ("springtide-train", "springtide train"),
+    "ec2-prefix": ("springtide-", "springtide train"),
+    "ecr-filter": ("springtide/*", "Springtide/*"),
+    "ecr-name": ("springtide/train", "Springtide/Train"),
+    "eks-access-policy": ("arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy", "AmazonEKSViewPolicy"),
+    "env-name": ("PET_NNODES", "A=B"),
+    "fsx-backup": ("backup-0123456789abcdef0", "fs-0123456789abcdef0"),
+    "gcp-accelerator": ("nvidia-h100-80gb", "H100"),
+    "gcp-disk": ("pd-balanced", "gp3"),
+    "gcp-image": ("projects/springtide-dev/global/images/weights", "weights:latest"),
+    "gcp-kms-key": (GCP_KEY, "alias/springtide"),
+    "gcp-kms-version": (f"{GCP_KEY}/cryptoKeyVersions/1", GCP_KEY),
+    "gcp-label-keys": ({"pool": "train"}, {"springtide.dev/pool": "train"}),
+    "gcp-label-value": ("train-0", "Train/0"),
+    "gcp-location": ("us-central1", "us-east-1"),
+    "gcp-machine": ("a3-highgpu-8g", "p5.48xlarge"),
+    "gcp-name": ("springtide-dev", "Springtide_Dev"),
+    "gcp-network": ("projects/springtide-dev/global/networks/dev", "vpc-0123456789abcdef0/"),
+    "gcp-project": ("springtide-dev", "Springtide"),
+    "gcp-protocol": ("tcp", "TCP/IP"),
+    "gcp-region": ("us-central1", "us-central1-a"),
+    "gcp-reservation": ("projects/springtide-dev/reservations/h100", "cr-0123456789abcdef0/"),
+    "gcp-resource": ("projects/springtide-dev/locations/us-central1/resourcePolicies/compact", "Projects/Dev"),
+    "gcp-role": ("roles/storage.objectViewer", "storage.objectViewer"),
+    "gcp-sa-email": (EMAIL, "dev-nodes"),
+    "gcp-sa-id": ("dev-nodes", "nodes"),
+    "gcp-sa-path": (f"projects/springtide-dev/serviceAccounts/{EMAIL}", "dev-nodes"),
+    "gcp-secret": ("projects/springtide-dev/secrets/registry/versions/1", "registry"),
+    "gcp-service": ("container.googleapis.com", "container"),
+    "gcp-storage-pool": ("projects/springtide-dev/zones/us-central1-a/storagePools/boot", "boot"),
+    "gcp-subnetwork": ("projects/springtide-dev/regions/us-central1/subnetworks/dev", "subnet/0123"),
+    "gcp-zone": ("us-central1-a", "us-central1"),
+    "gcs-bucket": ("springtide-dev-artifacts", "Springtide"),
+    "gke-allowlist": ("gke://partner/app/*", "partner/app"),
+    "gke-cluster": ("springtide-dev", "Springtide/Dev"),
+    "gke-groups": ("gke-security-groups@example.com", "ml-team@example.com"),
+    "gke-image": ("COS_CONTAINERD", "BOTTLEROCKET_x86_64_NVIDIA"),
+    "gke-name": ("train-spot", "Train_Spot"),
+    "gke-prefix": ("train-", "Train_"),
+    "gke-version": ("1.35.0-gke.1171000", "v1.35"),
+    "go-duration": ("2h45m", "300"),
+    "gs-uri": ("gs://springtide/init.sh", "springtide/init.sh"),
+    "hh-mm": ("03:00", "3 am"),
+    "host-port": ("registry.example:5000", "https://registry.example"),
+    "hosted-zone": ("Z0123456789ABCDEFGHIJ", "example.com"),
+    "http-method": ("GET", "get"),
+    "iam-member": (f"serviceAccount:{EMAIL}", EMAIL),
+    "iam-policy-arn": ("arn:aws:iam::aws:policy/AmazonEKSClusterPolicy", f"{ARN}:role/not-a-policy"),
+    "iam-principal-arn": (f"{ARN}:role/deployer", "deployer"),
+    "iam-role-arn": (f"{ARN}:role/springtide/node", f"{ARN}:user/not-a-role"),
+    "identity-attributes": ({"google.subject": "assertion.sub"}, {"subject": "assertion.sub"}),
+    "identity-pool": ("github", "gcp-github"),
+    "image": ("registry.example:5000/springtide/train@sha256:" + "0a" * 32, "Registry.example/Train:latest"),
+    "ip": ("10.0.0.2", "10.0.0.0/24"),
+    "ip-or-cidr": ("10.0.0.0/24", "10.0.0.0-10.0.0.9"),
+    "json": (json.dumps({"rules": [{"rulePriority": 1, "selection": {"tagStatus": "any"}}], "note": "x" * 60}), "{'env': {}}"),
+    "kms-key": ("alias/springtide", "my key"),
+    "kms-key-arn": (KEY, "alias/springtide"),
+    "kms-key-ring": ("projects/springtide-dev/locations/us-central1/keyRings/dev", "dev"),
+    "kms-name": ("gke-secrets", "gke secrets"),
+    "kubernetes-api": ("resource.k8s.io/v1beta1/deviceclasses", "DeviceClass"),
+    "kubernetes-minor": ("1.35", "1.35.2"),
+    "label-key": ("nvidia.com/gpu", "nvidia.com/gpu/"),
+    "label-keys": ({"springtide.dev/pool": "train"}, {"springtide dev": "train"}),
+    "label-value": ("train-0", "train/0"),
+    "launch-template-version": ("$Latest", "latest"),
+    "lustre-name": ("scratch", "scratch-space"),
+    "metadata-keys": ({"disable-legacy-endpoints": "true"}, {"disable legacy": "true"}),
+    "mig-profile": ("1g.5gb", "5gb"),
+    "money": ("0.25", "$0.25"),
+    "mount-path": ("/dev/shm", "dev/shm"),
+    "name-prefix": ("gpt-", "GPT-"),
+    "network-profile": ("projects/springtide-dev/global/networkProfiles/us-central1-a-vpc-roce", "roce"),
+    "nodegroup-name": ("train-spot", "-train"),
+    "oauth-scope": ("https://www.googleapis.com/auth/cloud-platform", "cloud_platform"),
+    "percent": ("10%", "0.1"),
+    "policy-identity": (IDENTITY, TRUST),
+    "policy-managed": (IDENTITY, RESOURCE),
+    "policy-repository": (policy(Principal="*", Action="ecr:BatchGetImage"), IDENTITY),
+    "policy-resource": (RESOURCE, IDENTITY),
+    "policy-trust": (TRUST, RESOURCE),
+    "port": ("http", "0"),
+    "port-name": ("http", "8000"),
+    "port-range": ("1018-1023", "http"),
+    "prefix-id": ("train-", "train pool"),
+    "protocol": ("tcp", "TCP/IP"),
+    "pubsub-topic": ("projects/springtide-dev/topics/upgrades", "upgrades"),
+    "quantity": ("1500m", "1.5 GB"),
+    "queue-name": ("springtide-dev-interruption", "springtide dev"),
+    "queue-url": ("https://sqs.us-east-1.amazonaws.com/123456789012/dev", "arn:aws:sqs:us-east-1:123456789012:dev"),
+    "range-or-name": ("filestore-range", "Filestore Range"),
+    "region": ("us-east-1", "us-east-1a"),
+    "registry-mirror": ("https://mirror.example/path", "ftp://mirror.example"),
+    "release-name": ("metrics-server", "Metrics_Server"),
+    "release-version": ("1.62.1-0123abcd", "1.62"),
+    "resource-type": ("nvidia-l4", "GPU"),
+    "rfc3339": ("2026-11-22T09:00:00Z", "2026-11-22 09:00"),
+    "role-prefix": ("springtide-", "springtide train"),
+    "rrule": ("FREQ=WEEKLY;BYDAY=SA,SU", "weekly"),
+    "s3-uri": ("s3://springtide-dev-artifacts/data", "springtide-dev-artifacts/data"),
+    "schedule": ("rate(5 minutes)", "every 5 minutes"),
+    "security-group-text": ("nodes of train", "nodes → pods"),
+    "semver": ("3.12.2", "3.12"),
+    "service-name": ("com.amazonaws.us-east-1.s3", "s3"),
+    "service-name-1035": ("chat", "1-chat"),
+    "share-name": ("models", "Models"),
+    "tag-names": ({"Name": "train"}, {"aws:name": "train"}),
+    "tag-value": ("train", "x" * 257),
+    "thumbprint": ("0123456789abcdef0123456789abcdef01234567", "0123456789abcdef0123456789abcdef0123456z"),
+    "topology": ("4x4", "16"),
+    "url": ("https://registry.example", "registry.example"),
+    "user-data": ("W3NldHRpbmdzXQ==", "[settings]"),
+    "vpc-cidr": ("10.0.0.0/16", "10.0.0.0/8"),
+    "workload-pool": ("springtide-dev.svc.id.goog", "springtide-dev"),
+    "zone": ("us-east-1a", "use1-az1"),
+    "zone-id": ("use1-az1", "us-east-1a"),
+}  # fmt: skip
+"""Format → a value that it takes, one that it refuses."""
+
+PATTERNS: dict[str, tuple[str, str]] = {
+    "ecr:PutLifecyclePolicy.lifecyclePolicyText": ("{" + " " * 98 + "}", "{}"),
+    "eks:CreateCluster.name": ("dev", "dev cluster"),
+    "eks:CreateAddon.clusterName": ("dev", "dev cluster"),
+    "iam:CreateInstanceProfile.InstanceProfileName": ("node", "node profile"),
+    "iam:CreateRole.RoleName": ("node", "node role"),
+    "iam:CreateRole.Path": ("/springtide/", "springtide"),
+    "iam:CreateRole.Description": ("A role of nodes", "→"),
+    "iam:CreateRole.AssumeRolePolicyDocument": (TRUST, "→"),
+    "iam:PutRolePolicy.PolicyDocument": (IDENTITY, "→"),
+    "iam:PutRolePolicy.PolicyName": ("read", "read all"),
+    "iam:PutRolePolicy.RoleName": ("node", "node role"),
+    "iam:AttachRolePolicy.RoleName": ("node", "node role"),
+    "kms:CreateKey.Policy": (RESOURCE, "→"),
+    "kms:CreateAlias.AliasName": ("alias/springtide", "alias/spring tide"),
+    "kms:CreateKey.XksKeyId": ("key-1", "key 1"),
+    "logs:CreateLogGroup.logGroupName": ("/aws/eks/dev/cluster", "eks logs"),
+}  # fmt: skip
+"""API member with a pattern → a value that it takes, one that it refuses."""
+
+ACM = "arn:aws:acm"
+LOGS = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/fsx/lustre"
+OUTPOST = "arn:aws:outposts:us-east-1:123456789012:outpost/op-0123456789abcdef0"
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:ecr-pullthroughcache/ghcr-abcdef"
+CERTIFICATE = r"arn:[\w+=/,.@-]+:%s:[\w+=/,.@-]*:[0-9]+:[\w+=,.@-]+(/[\w+=,.@-]+)*"
+
+
+def pattern_of(member: str) -> str:
+    return model.member(member).pattern
+
+
+KMS_OF_EFS = pattern_of("efs:CreateFileSystem.KmsKeyId")
+FILE_SYSTEM_OF_EFS = pattern_of("efs:CreateMountTarget.FileSystemId")
+PREFIX_OF_ECR = pattern_of("ecr:CreatePullThroughCacheRule.ecrRepositoryPrefix")
+SECRET_OF_ECR = pattern_of("ecr:CreatePullThroughCacheRule.credentialArn")
+DOMAIN_OF_ACM = pattern_of("acm:RequestCertificate.DomainName")
+
+SHARED: dict[str, tuple[str, str]] = {
+    "[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?": ("springtide-dev", "Springtide"),
+    r"[a-zA-Z0-9\.\*\-]+": ("g6.*", "g6,g5"),
+    r"^([01]\d|2[0-3]):?([0-5]\d)$": ("03:00", "25:00"),
+    r"^[^\u0000\u0085\u2028\u2029\r\n]{3,4357}$": ("s3://springtide-dev-artifacts", "s3"),
+    r"^.{1,2048}$": (KEY, ""),
+    r"^arn:[^:]{1,63}:[^:]{0,63}:[^:]{0,63}:(?:|\d{12}):[^/].{0,1023}$": (LOGS, "/aws/fsx/lustre"),
+    r"^([0-9\[\]\-]*\.){3}([0-9\[\]\-]*)@tcp$": ("10.0.[1-10].0@tcp", "10.0.0.0/16"),
+    r"^([0-9]{1,10}):([0-9]{1,10})$": ("65534:65534", "nobody"),
+    r"^(sg-[0-9a-f]{8,})$": ("sg-0123456789abcdef0", "default-group"),
+    r"^[1-7]:([01]\d|2[0-3]):?([0-5]\d)$": ("7:03:00", "0:03:00"),
+    r"^(fs-[0-9a-f]{8,})$": ("fs-0123456789abcdef0", "file-system"),
+    r"^[^\u0000\u0085\u2028\u2029\r\n]{1,4096}$": ("/data", "/da\nta"),
+    ".+": ("us-east-1a", ""),
+    KMS_OF_EFS: ("alias/springtide", "my key"),
+    FILE_SYSTEM_OF_EFS: ("fs-0123456789abcdef0", "fs-data"),
+    "^subnet-[0-9a-f]{8,40}$": ("subnet-0123456789abcdef0", "vpc-0123456789abcdef0"),
+    r"^[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}$": ("10.0.0.2", "10.0.0.0/24"),
+    "^sg-[0-9a-f]{8,40}": ("sg-0123456789abcdef0", "default-group"),
+    "^[0-7]{3,4}$": ("0755", "0888"),
+    r"^(\/|(\/(?!\.)+[^$#<>;`|&?{}^*/\n]+){1,4})$": ("/models", "models"),
+    r"[\s\S]+": (RESOURCE, ""),
+    r"(arn:aws[\w-]*:events:[a-z]+-[a-z]+-[\w-]+:[0-9]{12}:event-bus\/)?[/\.\-_A-Za-z0-9]+": ("default", "my bus"),
+    r"[\.\-_A-Za-z0-9]+": ("spot-interruption", "spot interruption"),
+    "^[0-9a-zA-Z._*-]{1,128}$": ("latest*", "latest tag"),
+    r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*": ("springtide/train", "Springtide"),
+    PREFIX_OF_ECR: ("ghcr", "GHCR"),
+    SECRET_OF_ECR: (SECRET, "arn:aws:secretsmanager:us-east-1:123456789012:secret:some-other-name-abcdef"),
+    r"[\w+=,.@-]+": ("spot.amazonaws.com", "spot amazonaws com"),
+    r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)": ("/springtide/", "springtide"),
+    r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*": ("Spot", "→"),
+    r"((/[A-Za-z0-9\.,\+@=_-]+)*)/": ("/springtide/", "springtide"),
+    r"[\u0009\u000A\u000D\u0020-\u00FF]+": (IDENTITY, "→"),
+    r"[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\r\n\t]*": ("train-🚀", "train\x00"),
+    CERTIFICATE % "acm-pca": (f"{ACM}-pca:us-east-1:123456789012:certificate-authority/0a1b2c3d", "certificate-authority"),
+    CERTIFICATE % "acm": (f"{ACM}:us-east-1:123456789012:certificate/0a1b2c3d", "chat.example.com of acm"),
+    DOMAIN_OF_ACM: ("chat.example.com", "chat example com"),
+    r"^arn:aws([a-z-]+)?:outposts:[a-z\d-]+:\d{12}:outpost/op-[a-f0-9]{17}$": (OUTPOST, "op-0123456789abcdef0"),
+    r"\d+(\.\d{1,9})?s": ("3600s", "1h"),
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)": ("2026-11-22T09:00:00Z", "2026-11-22"),
+}  # fmt: skip
+"""Pattern that many API members have → a value that it takes, one that it refuses."""

@@ -1,0 +1,154 @@
+"""A model service: what makes it grow, what its pool needs of it, and how much time it has to go."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from springtide import clouds, grace
+from springtide.component import ArgumentsError
+from springtide.service import EXIT_MARGIN_SECONDS, ModelService, findings
+from springtide.spec import ModelSpec, ServiceSpec
+
+from .environment_files import edited, mistakes
+from .recordings import Recorded, of_file
+from .workload_programs import recorded
+
+JOB = """\
+job = {"name": "gpt", "started": True, "artifacts_url": "s3://b/jobs/gpt/first", "storage": BUCKET}
+SERVE = {"cluster": with_controllers("keda"), "pool": POOL, "model": {"job": job}, "image": IMAGE}
+"""
+
+
+@pytest.fixture(scope="module")
+def full() -> Recorded:
+    return of_file("full")
+
+
+def test_demand_is_read_by_keda_once_keda_and_the_servers_are_there(full: Recorded) -> None:
+    scaler = full.one("ScaledObject", "chat")
+    assert full.needs(scaler, full.one("Release", "keda"))
+    assert full.needs(scaler, full.one("Deployment", "chat"))
+    assert {trigger["metadata"]["url"] for trigger in scaler.inputs["spec"]["triggers"]} == {
+        "http://chat.springtide.svc:9464/metrics"
+    }
+
+
+def test_a_service_has_one_autoscaler_and_it_owns_the_replicas(full: Recorded) -> None:
+    assert [item.name for item in full.all("ScaledObject")] == ["chat"]
+    assert [item.name for item in full.all("HorizontalPodAutoscaler")] == ["draft"]
+    for name in ("chat", "draft"):
+        assert full.one("Deployment", name).options["ignore_changes"] == ["spec.replicas"]
+
+
+def test_a_service_without_a_signal_keeps_its_replicas_to_itself() -> None:
+    found = recorded(JOB + 'ModelService("chat", SERVE)')
+    assert found.one("Deployment", "chat").options["ignore_changes"] == []
+    assert found.all("ScaledObject") == found.all("HorizontalPodAutoscaler") == []
+
+
+def test_two_autoscalers_of_one_service_are_refused(tmp_path: Path) -> None:
+    both = ("max: 2}\n", "max: 2}\n      scale_on: {cpu_percent: 50, in_flight_per_replica: 4}\n")
+    cpu = ("      pool: serve\n", "")
+    [found] = mistakes(tmp_path, edited(both, cpu))
+    assert (found.path, found.rule) == ("/services/chat/scale_on/cpu_percent", "spec/scale-on")
+
+
+@pytest.mark.parametrize("signal", ["cpu_percent", "in_flight_per_replica"])
+def test_a_target_of_nothing_is_refused(signal: str) -> None:
+    read: Any = {signal: 0}
+    with pytest.raises(ArgumentsError) as error:
+        ModelService("chat", serving(scale_on=read))
+    assert f"/scale_on/{signal}" in [found.path for found in error.value.findings]
+
+
+def serving(**more: Any) -> Any:
+    place = {"name": "dev", "cloud": "aws"}
+    cluster = {"environment": place, "version": "1.35", "namespace": "s", "controllers": {}}
+    job = {"name": "gpt", "started": True, "artifacts_url": "s3://b/x", "storage": {"url": "s3://b"}}
+    return {"cluster": cluster, "model": {"job": job}, **more}
+
+
+def test_a_signal_that_nobody_reads_is_refused() -> None:
+    with pytest.raises(ArgumentsError) as error:
+        ModelService("chat", serving(scale_on={"in_flight_per_replica": 4}))
+    [found] = error.value.findings
+    assert (found.rule, found.path) == ("controllers/absent", "/scale_on/in_flight_per_replica")
+
+
+FABRIC = '{**POOL, "pod": {"resources": {"vpc.amazonaws.com/efa": "32"}, "labels": {"rung": "a"}}}'
+
+
+@pytest.mark.parametrize(("gpus", "interfaces"), [(8, "32"), (4, None)])
+def test_the_fabric_of_a_node_goes_to_a_replica_that_has_it_to_itself(gpus: int, interfaces: str | None) -> None:
+    found = recorded(JOB + f'ModelService("chat", {{**SERVE, "gpus": {gpus}, "pool": {FABRIC}}})')
+    template = found.one("Deployment", "chat").inputs["spec"]["template"]
+    limits = template["spec"]["containers"][0]["resources"]["limits"]
+    assert limits.get("vpc.amazonaws.com/efa") == interfaces
+    assert template["metadata"]["labels"]["rung"] == "a"
+
+
+def test_a_model_on_a_file_system_is_mounted_and_cannot_be_written() -> None:
+    found = recorded(
+        JOB.replace("BUCKET", "DISK").replace("s3://b", "file:///mnt/corpus") + 'ModelService("chat", SERVE)'
+    )
+    pod = found.one("Deployment", "chat").inputs["spec"]["template"]["spec"]
+    [volume] = [item for item in pod["volumes"] if "persistentVolumeClaim" in item]
+    [place] = [item for item in pod["containers"][0]["volumeMounts"] if item["name"] == volume["name"]]
+    assert (volume["persistentVolumeClaim"]["claimName"], place["mountPath"], place["readOnly"]) == (
+        "corpus",
+        "/mnt/corpus",
+        True,
+    )
+    assert pod["serviceAccountName"] == "default"
+    assert found.all("WorkloadIdentity") == []
+
+
+@pytest.fixture(scope="module")
+def google() -> str:
+    """An SDK takes seconds to import, which is no law's fault."""
+    clouds.load("gcp")
+    return "gcp"
+
+
+def service(propagation: int, drain: int) -> ServiceSpec:
+    return ServiceSpec(model=ModelSpec(job="gpt"), propagation_seconds=propagation, drain_seconds=drain)
+
+
+def spot() -> Any:
+    return {
+        "name": "serve",
+        "gpus_per_node": 1,
+        "capacity": ["spot"],
+        "max_nodes": 4,
+        "memory_gib": 1,
+        "scratch_gib": 1,
+    }
+
+
+def test_a_drain_that_a_spot_pod_has_no_time_for_is_refused_with_one_that_fits(google: str) -> None:
+    [found] = findings(service(10, 60), google, "1.34", spot())
+    assert (found.rule, found.path) == ("spec/drain", "/drain_seconds")
+    assert "take 75 s; a pod of this pool has 12 s" in found.message
+    assert "propagation_seconds: 3 and drain_seconds: 4" in found.fix
+    assert findings(service(3, 4), google, "1.34", spot()) == []
+
+
+def test_what_was_refused_before_it_may_be_stretched_is_allowed_after(google: str) -> None:
+    assert findings(service(10, 60), google, "1.35", spot()) == []
+
+
+@given(propagation=st.integers(0, 900), drain=st.integers(1, 900), version=st.sampled_from(["1.34", "1.35"]))
+def test_a_drain_is_refused_just_where_it_does_not_fit_and_the_remedy_does(
+    google: str, propagation: int, drain: int, version: str
+) -> None:
+    allowed = grace.budget(google, version, ["spot"]).grace_seconds
+    found = findings(service(propagation, drain), google, version, spot())
+    assert bool(found) == (propagation + drain + EXIT_MARGIN_SECONDS > allowed)
+    if found:
+        words = found[0].fix.replace(",", "").split()
+        first, second = (int(words[words.index(f"{key}:") + 1]) for key in ("propagation_seconds", "drain_seconds"))
+        assert findings(service(first, second), google, version, spot()) == []
+        assert second >= 1
