@@ -3,6 +3,7 @@
 import pulumi
 
 from springtide import Environment, Storage, bootstrap
+from springtide.account_wide import AccountWide
 from springtide.ci import CiIdentity, SecretsKey
 from springtide.registry import Registry
 
@@ -15,6 +16,7 @@ kept = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(protect=True)
 state = Storage("state", {**account.state, "environment": environment.ref}, kept)
 key = SecretsKey("secrets", {"environment": environment.ref}, kept)
 registry = Registry("images", {**account.registry, "environment": environment.ref}, kept)
+AccountWide("account", {**account.account_wide, "environment": environment.ref}, inside)
 ci = CiIdentity(
     "github",
     {**account.ci, "environment": environment.ref, "state": state.ref, "key": key.ref, "registry": registry.ref},

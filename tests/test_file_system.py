@@ -66,7 +66,7 @@ def test_what_grows_claims_a_nominal_size(files: Recorded) -> None:
     ("said", "path", "rule"),
     [
         ("it: {kind: lustre}", "/storage/it/size_gib", "spec/storage-size"),
-        ("it: {kind: lustre, size_gib: 0}", "/storage/it/size_gib", "spec/range"),
+        ("it: {kind: lustre, size_gib: 0}", "/storage/it/size_gib", "spec/at-least"),
         ("it: {kind: lustre, size_gib: 3600}", "/storage/it/size_gib", "aws/lustre-size"),
         ("it: {kind: lustre, size_gib: 1200, mbps_per_tib: 200}", "/storage/it/mbps_per_tib", "aws/lustre-speed"),
         ("it: {kind: lustre, size_gib: 1200, expire_days: 3}", "/storage/it/expire_days", "spec/storage-kind"),
@@ -119,7 +119,7 @@ def test_without_its_driver_it_is_refused_for_nothing_would_mount_it() -> None:
 
 
 def test_a_bucket_is_no_file_system() -> None:
-    assert ("spec/choice", "/kind") in refused("b", kind="bucket")
+    assert ("spec/one-of", "/kind") in refused("b", kind="bucket")
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pulumi
 
 from springtide import clouds, selection
+from springtide.account_wide import ROLES, AccountWideArgs
 from springtide.ci import CiIdentityArgs, CiSpec
 from springtide.clouds import bootstrap
 from springtide.component import ArgumentsError
@@ -16,7 +17,7 @@ from springtide.lines import located
 from springtide.parse import independent, read, sound
 from springtide.registry import RegistryArgs, RegistrySpec
 from springtide.settings import IMAGE, configuration, environment_path
-from springtide.spec import Finding, SpecError, below, spec
+from springtide.spec import Finding, SpecError, below, one_of, spec
 from springtide.storage import StorageArgs
 
 SUPERSEDED_STATE_DAYS = 90
@@ -35,12 +36,18 @@ class BootstrapFile:
     """Region that state, key and images lie in."""
     github: CiSpec
     """Whose workflows may deploy and push images."""
+    roles: str = ROLES[0]
+    """`make` (default) the roles that the cloud's own services need once in an account; `existing`: they are there already."""
     registry: RegistrySpec = RegistrySpec(images=(IMAGE,))
     """Images that are pushed, and how long untagged ones stay."""
 
     def findings(self) -> list[Finding]:
         """What the parts say of themselves."""
-        return [*below("/github", self.github.findings()), *below("/registry", self.registry.findings())]
+        return [
+            *one_of("/roles", self.roles, ROLES),
+            *below("/github", self.github.findings()),
+            *below("/registry", self.registry.findings()),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,11 @@ class Bootstrap:
     def registry(self) -> RegistryArgs:
         """Arguments of `Registry`."""
         return cast("RegistryArgs", _lists(asdict(self.file.registry)))
+
+    @property
+    def account_wide(self) -> AccountWideArgs:
+        """Arguments of `AccountWide`."""
+        return cast("AccountWideArgs", {"roles": self.file.roles})
 
     @property
     def ci(self) -> CiIdentityArgs:

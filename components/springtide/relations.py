@@ -59,7 +59,7 @@ def _on_its_cloud(name: str, file: EnvironmentFile, mistakes: Sequence[Finding])
     return [
         *target.account_findings(file.account),
         *place,
-        *below("/network", target.network_findings(_network(file))),
+        *below("/network", target.network_findings(replace(_network(file), zones=() if place else zone_ids(file)))),
         *below("/cluster", target.cluster_findings(file.cluster)),
         *below("/controllers", unknown("/existing", file.controllers.existing, target.addons)),
         *_storage(name, file),

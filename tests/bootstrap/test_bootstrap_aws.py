@@ -40,6 +40,7 @@ def test_it_is_this_and_nothing_else(found: Recorded) -> None:
         ("Role", 2),
         ("RolePolicy", 3),
         ("RolePolicyAttachment", 1),
+        ("ServiceLinkedRole", 1),
         ("aws", 1),
     ]
 
@@ -178,6 +179,16 @@ def test_an_account_that_trusts_github_already_is_left_as_it_is() -> None:
     assert existing.all("OpenIdConnectProvider") == []
     [statement] = json.loads(existing.one("Role", "push").inputs["assumeRolePolicy"])["Statement"]
     assert statement["Principal"] == {"Federated": PROVIDER}
+
+
+def test_the_role_for_spot_machines_stays_when_the_stack_goes(found: Recorded) -> None:
+    role = found.one("ServiceLinkedRole", "spot")
+    assert role.inputs == {"awsServiceName": "spot.amazonaws.com"}
+    assert role.options["retain_on_delete"]
+
+
+def test_an_account_that_has_the_role_for_spot_machines_is_left_as_it_is() -> None:
+    assert changed(("  # roles: existing", "  roles: existing")).all("ServiceLinkedRole") == []
 
 
 def test_everything_that_workflows_and_people_need_is_exported_and_known_before(found: Recorded) -> None:

@@ -35,7 +35,7 @@ TABLES = {"notice"}
 """Methods that may be a look-up in a table, which has no names of its own for what it is asked."""
 
 VERSION = "1.35"
-ASKS = {
+ASKS: dict[type, dict[str, Any]] = {
     SupportsLadder: {"capacity": ("spot", "on-demand")},
     SupportsReservations: {"capacity": ("reserved",)},
     SupportsQueuedCapacity: {"capacity": ("queued",)},

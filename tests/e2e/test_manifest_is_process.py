@@ -65,8 +65,23 @@ class Container:
         return {name for name, value in self.manifest.items() if running.get(name) != value}
 
 
+def workload_of(resource: Resource) -> dict[str, Any]:
+    """The spec of a Deployment or a Job; of a JobSet, that of its one Job."""
+    spec: dict[str, Any] = resource.inputs["spec"]
+    if "replicatedJobs" not in spec:
+        return spec
+    [job] = spec["replicatedJobs"]
+    found: dict[str, Any] = job["template"]["spec"]
+    return found
+
+
+def pod_of(resource: Resource) -> dict[str, Any]:
+    found: dict[str, Any] = workload_of(resource)["template"]["spec"]
+    return found
+
+
 def container_of(resource: Resource) -> Container:
-    spec = resource.inputs["spec"]["template"]["spec"]["containers"][0]
+    spec = pod_of(resource)["containers"][0]
     values = {item["name"]: item.get("value", item.get("valueFrom")) for item in spec["env"]}
     assert "args" not in spec
     return Container(command=spec["command"], manifest=values, environment={})
@@ -82,7 +97,7 @@ def planned() -> dict[str, Resource]:
     config["images"] = {"digest": f"sha256:{'a' * 64}"}
     config["jobs"]["gpt"]["recipe"] = TINY
     resources = record(ROOT, "dev", config=config).resources
-    wanted = {"kubernetes:batch/v1:Job": "trainer", "kubernetes:apps/v1:Deployment": "server"}
+    wanted = {"kubernetes:jobset.x-k8s.io/v1alpha2:JobSet": "trainer", "kubernetes:apps/v1:Deployment": "server"}
     return {wanted[item.type]: item for item in resources if item.type in wanted}
 
 
@@ -93,7 +108,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(planned: dict[str, Resource], place: Path) -> list[Container]:
-    nodes = planned["trainer"].inputs["spec"]["completions"]
+    nodes = workload_of(planned["trainer"])["completions"]
     containers = []
     for rank in range(nodes):
         here = container_of(planned["trainer"])
@@ -153,7 +168,7 @@ def serving(planned: dict[str, Resource], trained: list[Container], place: Path)
 def test_the_server_answers_where_the_manifests_probes_and_service_look(
     planned: dict[str, Resource], serving: Container, place: Path
 ) -> None:
-    spec = planned["server"].inputs["spec"]["template"]["spec"]["containers"][0]
+    spec = pod_of(planned["server"])["containers"][0]
     ports = {port["name"]: port["containerPort"] for port in spec["ports"]}
     ready = spec["readinessProbe"]["httpGet"]
     wait_until_ready(f"http://127.0.0.1:{ports[ready['port']]}{ready['path']}", serving, place / "server.log")
@@ -169,7 +184,7 @@ def test_the_server_answers_where_the_manifests_probes_and_service_look(
         assert b"springtide_requests_total" in answer.read()
     assert serving.process is not None
     serving.process.send_signal(signal.SIGTERM)
-    grace = planned["server"].inputs["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    grace = pod_of(planned["server"])["terminationGracePeriodSeconds"]
     assert serving.process.wait(grace) == 0
 
 

@@ -122,6 +122,11 @@ class Engine:
         log.unlink()
         return events
 
+    def destroy(self) -> list[dict[str, Any]]:
+        """Remove everything, what is protected as well; its events."""
+        self("state", "unprotect", "--all", "--yes", "--stack", self._stack)
+        return self.change("destroy")
+
     def state(self) -> dict[str, Any]:
         """All resources by URN, secrets in plain text."""
         exported = json.loads(self("stack", "export", "--show-secrets", "--stack", self._stack))
@@ -169,7 +174,7 @@ def cycle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         second_events=second,
         changed_state=engine.state(),
         changed_events=third,
-        destroy_events=engine.change("destroy"),
+        destroy_events=engine.destroy(),
     )
 
 
@@ -281,6 +286,9 @@ def test_a_destroy_strands_nothing(cycle: Cycle, first: str, then: str) -> None:
 def _with_one_change(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration with one more node in its first pool, or, where it has none, with another size."""
     pools = config.get("pools")
+    if not pools and "storage" in config:
+        storage, name = config["storage"], min(config["storage"])
+        return {**config, "storage": {**storage, name: {**storage[name], "expire_days": 7}}}
     if not pools:
         return {**config, "size": config["size"] + 1}
     name = min(pools)

@@ -218,8 +218,6 @@ def told(found: Recorded) -> dict[str, str]:
 
 def test_what_will_not_run_is_told_as_a_warning_where_the_file_says_it() -> None:
     assert told(of_text(BASE)) == {
-        "/pools/train/min_nodes": "clouds/wake",
-        "/pools/serve/min_nodes": "clouds/wake",
         "/jobs/gpt/image": "images/missing",
         "/services/chat/image": "images/missing",
         "/services/chat/replicas/max": "services/no-signal",

@@ -90,6 +90,10 @@ class Bootstrapping(Protocol):
         """Identities that only one repository's workflows can take on."""
         ...
 
+    def service_roles(self, parent: pulumi.Resource) -> None:
+        """Roles that the cloud's own services take on for us, where it does not make them by itself."""
+        ...
+
     def ci_findings(self, spec: "CiSpec", environment: str) -> list[Finding]:
         """What CI asks for that this cloud does not have."""
         ...

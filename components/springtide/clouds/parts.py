@@ -30,8 +30,8 @@ class ClusterParts:
     """Identity that the cluster's machines have: a role's ARN, a service account's e-mail."""
     security_group: pulumi.Output[str]
     """Group that all machines of the cluster are in; empty where the cloud has no such thing."""
-    control_plane: pulumi.Resource
-    """The resource with which everything inside the cluster goes away."""
+    control_plane: pulumi.Resource | None
+    """The resource with which everything inside the cluster goes away; None where the cluster stays when we go."""
     ready: Sequence[pulumi.Resource]
     """What must exist before a pod can run: nodes, name service."""
 

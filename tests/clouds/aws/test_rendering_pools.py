@@ -182,6 +182,12 @@ def test_a_pool_of_fixed_size_needs_no_karpenter() -> None:
     assert {item.inputs["capacityType"] for item in found.all("NodeGroup") if item.name != "cluster-system"} == {"SPOT"}
 
 
+def test_a_node_group_asleep_is_told_for_nothing_wakes_it() -> None:
+    asleep = "serve: {gpu: L4, gpus_per_node: 4, zones: [use1-az2], fabric: efa, efa_layout: legacy, "
+    found = of_text(edited(("serve: {gpu: L4, ", asleep)))
+    assert [item.path for item in found.warnings if item.rule == "clouds/wake"] == ["/pools/serve/min_nodes"]
+
+
 def test_the_older_efa_layout_is_a_node_group_of_one_zone(ladder: Recorded) -> None:
     group, template = ladder.one("NodeGroup", "older").inputs, ladder.one("LaunchTemplate", "older").inputs
     assert group["scalingConfig"] == {"minSize": 1, "desiredSize": 1, "maxSize": 2}

@@ -1,6 +1,7 @@
 """GPU pools on a GKE cluster that is only named: what `GpuPool` registers, without network and control plane around it."""
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,7 +46,7 @@ pulumi.export("refs", {name: pool.ref for name, pool in made.items()})
 """
 
 
-def pools(version: str = "1.35", mode: str = "standard", **asked: dict[str, Any]) -> Recorded:
+def pools(asked: Mapping[str, Any], *, version: str = "1.35", mode: str = "standard") -> Recorded:
     """What these pools register in a cluster of that version and mode."""
     return _recorded(json.dumps({"version": version, "mode": mode, "zones": ZONES, "pools": asked}))
 

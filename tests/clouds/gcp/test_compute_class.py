@@ -4,7 +4,7 @@ import pytest
 from tests.clouds.gcp.pool_recordings import ZONES
 
 from springtide import selection
-from springtide.clouds.gcp.compute_class import class_name, compute_class, ladder_findings, toleration
+from springtide.clouds.gcp.compute_class import class_name, compute_class, ladder_findings
 from springtide.clouds.gcp.groups import groups
 from springtide.spec import PoolSpec
 
@@ -35,7 +35,6 @@ def test_kinds_come_before_machines_and_zones_have_no_order() -> None:
 @pytest.mark.parametrize("name", ["gke-pool", "autopilot", "gkex"])
 def test_no_class_is_called_like_gkes_own(name: str) -> None:
     assert class_name(name) == f"pool-{name}"
-    assert toleration(name)["value"] == class_name(name)
 
 
 def test_another_class_is_called_like_its_pool() -> None:

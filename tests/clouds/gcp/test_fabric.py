@@ -12,7 +12,7 @@ from tests.recordings import Recorded
 from springtide import catalog, selection
 from springtide.clouds.gcp.fabric import floor_findings, gpudirect_findings, unknown_floor_findings
 from springtide.clouds.gcp.fabric_nodes import daemon_sets
-from springtide.clouds.gcp.fabric_pods import pod_part
+from springtide.clouds.gcp.fabric_pods import direct_part
 from springtide.clouds.gcp.network import DEFAULT_PODS_CIDR
 from springtide.spec import PoolSpec
 
@@ -26,7 +26,7 @@ POOLS = {
 
 @pytest.fixture(scope="module")
 def made() -> Recorded:
-    return pools(**POOLS, plain={"gpu": "L4", "max_nodes": 1})
+    return pools({**POOLS, "plain": {"gpu": "L4", "max_nodes": 1}})
 
 
 def below(made: Recorded, pool: str, kind: str) -> list[Any]:
@@ -146,7 +146,7 @@ def test_pods_ask_for_the_cards_by_the_names_that_kubernetes_knows(
 @pytest.mark.parametrize(("name", "gpus"), [("a3-highgpu-8g", 8), ("a3-megagpu-8g", 8)])
 def test_the_daemon_beside_a_pod_is_given_the_gpus_by_its_own_name(name: str, gpus: int) -> None:
     kind = machine(name)
-    part = pod_part(kind, [f"n{i}" for i in range(kind.extra_networks)])
+    part = direct_part("p", kind)
     [daemon] = part["sidecars"]
     devices = part["annotations"][f"devices.gke.io/container.{daemon['name']}"]
     assert devices.count("/dev/nvidia") == gpus + 2
@@ -156,14 +156,14 @@ def test_the_daemon_beside_a_pod_is_given_the_gpus_by_its_own_name(name: str, gp
 
 
 def test_tcpxos_daemon_serves_as_many_cards_as_the_machine_has() -> None:
-    part = pod_part(machine("a3-megagpu-8g"), [f"n{i}" for i in range(8)])
+    part = direct_part("p", machine("a3-megagpu-8g"))
     assert part["sidecars"][0]["command"][-1] == "--num_nics=8"
     assert part["env"]["NCCL_FASTRAK_IFNAME"] == "eth1,eth2,eth3,eth4,eth5,eth6,eth7,eth8"
     assert part["host_paths"]["/dev/aperture_devices"] == part["env"]["NCCL_FASTRAK_LLCM_DEVICE_DIRECTORY"]
 
 
 def test_tcpx_binds_each_card_to_the_cpus_beside_it() -> None:
-    part = pod_part(machine("a3-highgpu-8g"), [f"n{i}" for i in range(4)])
+    part = direct_part("p", machine("a3-highgpu-8g"))
     assert part["env"]["NCCL_GPUDIRECTTCPX_TX_BINDINGS"] == (
         "eth1:8-21,112-125;eth2:8-21,112-125;eth3:60-73,164-177;eth4:60-73,164-177"
     )
@@ -174,7 +174,7 @@ def test_tcpx_binds_each_card_to_the_cpus_beside_it() -> None:
 
 @pytest.mark.parametrize(("name", "tuning"), [("a3-ultragpu-8g", "a3u"), ("a4-highgpu-8g", "a4")])
 def test_gib_is_tuned_for_the_machine(name: str, tuning: str) -> None:
-    part = pod_part(machine(name), [f"n{i}" for i in range(9)])
+    part = direct_part("p", machine(name))
     assert part["env"]["NCCL_NET"] == "gIB"
     assert part["env"]["NCCL_TUNER_CONFIG_PATH"].endswith(f"/tuner_config_{tuning}.txtpb")
     assert "sidecars" not in part
@@ -210,7 +210,7 @@ def test_the_plugin_lands_where_pods_look_for_it() -> None:
         kind = machine(name)
         volumes = daemon_sets("p", kind)["nccl-installer"]["spec"]["template"]["spec"]["volumes"]
         put = {volume["hostPath"]["path"] for volume in volumes}
-        wanted = pod_part(kind, [f"n{i}" for i in range(kind.extra_networks + kind.rdma_networks)])["host_paths"]
+        wanted = direct_part("p", kind)["host_paths"]
         assert {path for path in wanted if path.startswith("/home/kubernetes/bin")} <= put
 
 

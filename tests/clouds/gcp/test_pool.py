@@ -34,38 +34,59 @@ DRAIN = {
 @pytest.fixture(scope="module")
 def made() -> Recorded:
     return pools(
-        serve={"gpu": "L4", "max_nodes": 4, "capacity": ["spot"], "purpose": "serving"},
-        train={
-            **H100,
-            "capacity": ["reserved", "spot", "on-demand"],
-            "fabric": "gpudirect",
-            "machine_types": ["a3-megagpu-8g"],
-            "reservation": RESERVATION,
-            "zones": ["us-central1-a"],
-        },
-        flex={"gpu": "A100", "gpus_per_node": 8, "max_nodes": 3, "capacity": ["flex-start"], "max_run_hours": 24},
-        queue={**H100, "capacity": ["queued"], "machine_types": ["a3-highgpu-8g"], "local_disks": "block"},
-        old={"gpu": "T4", "max_nodes": 2, "taints": ["team=vision:NoExecute"], "labels": {"team": "vision"}},
-        share={"gpu": "L4", "max_nodes": 2, "sharing": {"strategy": "time-sharing", "clients": 4}, "driver": "latest"},
-        warm={"gpu": "L4", "max_nodes": 3, "min_nodes": 3, "capacity": ["on-demand", "spot"], "purpose": "serving"},
-        wide={**H100, "capacity": ["spot", "on-demand"], "min_nodes": 2},
-        kept={"gpu": "L4", "max_nodes": 1, "protect": True},
-        **{"9-with-a-name-that-is-hardly-bearable": {"gpu": "L4", "max_nodes": 1}},
+        {
+            "serve": {"gpu": "L4", "max_nodes": 4, "capacity": ["spot"], "purpose": "serving"},
+            "train": {
+                **H100,
+                "capacity": ["reserved", "spot", "on-demand"],
+                "fabric": "gpudirect",
+                "machine_types": ["a3-megagpu-8g"],
+                "reservation": RESERVATION,
+                "zones": ["us-central1-a"],
+            },
+            "flex": {
+                "gpu": "A100",
+                "gpus_per_node": 8,
+                "max_nodes": 3,
+                "capacity": ["flex-start"],
+                "max_run_hours": 24,
+            },
+            "queue": {**H100, "capacity": ["queued"], "machine_types": ["a3-highgpu-8g"], "local_disks": "block"},
+            "old": {"gpu": "T4", "max_nodes": 2, "taints": ["team=vision:NoExecute"], "labels": {"team": "vision"}},
+            "share": {
+                "gpu": "L4",
+                "max_nodes": 2,
+                "sharing": {"strategy": "time-sharing", "clients": 4},
+                "driver": "latest",
+            },
+            "warm": {
+                "gpu": "L4",
+                "max_nodes": 3,
+                "min_nodes": 3,
+                "capacity": ["on-demand", "spot"],
+                "purpose": "serving",
+            },
+            "wide": {**H100, "capacity": ["spot", "on-demand"], "min_nodes": 2},
+            "kept": {"gpu": "L4", "max_nodes": 1, "protect": True},
+            "9-with-a-name-that-is-hardly-bearable": {"gpu": "L4", "max_nodes": 1},
+        }
     )
 
 
 @pytest.fixture(scope="module")
 def automatic() -> Recorded:
     return pools(
-        mode="auto",
-        train={
-            **H100,
-            "capacity": ["reserved", "flex-start", "spot"],
-            "machine_types": ["a3-megagpu-8g"],
-            "reservation": f"{RESERVATION}/reservationBlocks/b1",
-            "zones": ["us-central1-a"],
+        {
+            "train": {
+                **H100,
+                "capacity": ["reserved", "flex-start", "spot"],
+                "machine_types": ["a3-megagpu-8g"],
+                "reservation": f"{RESERVATION}/reservationBlocks/b1",
+                "zones": ["us-central1-a"],
+            },
+            "autopilot": {"gpu": "L4", "max_nodes": 4, "purpose": "serving"},
         },
-        autopilot={"gpu": "L4", "max_nodes": 4, "purpose": "serving"},
+        mode="auto",
     )
 
 
@@ -124,7 +145,14 @@ def test_a_pool_of_one_kind_is_one_node_pool_over_all_its_zones(made: Recorded) 
 def test_pods_of_one_kind_select_the_pool_and_stay_in_one_zone(made: Recorded) -> None:
     found = reference(made, "serve")
     assert found["selector"] == {"springtide.dev/pool": "serve"}
-    assert found["pod"] == {"together": "topology.kubernetes.io/zone"}
+    assert found["pod"] == {"together": "topology.kubernetes.io/zone", "annotations": {}, "tolerations": []}
+
+
+def test_only_training_pods_are_never_moved(made: Recorded) -> None:
+    keep = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+    assert reference(made, "wide")["pod"]["annotations"] == {keep: "false"}
+    assert reference(made, "train")["pod"]["annotations"][keep] == "false"
+    assert keep not in reference(made, "old")["pod"]["annotations"]
 
 
 def test_a_ladder_is_a_node_pool_for_each_kind_tried_in_its_order(made: Recorded) -> None:
@@ -322,7 +350,7 @@ def test_what_only_the_cloud_knows_of_a_reservation_is_told(made: Recorded) -> N
 
 
 def test_a_bound_that_several_node_pools_share_is_told(made: Recorded) -> None:
-    told = {item.path: item.message for item in made.warnings if item.rule == "gcp/many-bounds"}
+    told = {item.path: item.message for item in made.warnings if item.rule == "gcp/ceiling"}
     assert told == {
         "/pools/train/max_nodes": "GKE bounds each of 3 node pools, and not all together: 12 nodes at worst.",
         "/pools/warm/max_nodes": "GKE bounds each of 2 node pools, and not all together: 6 nodes at worst.",
@@ -331,7 +359,7 @@ def test_a_bound_that_several_node_pools_share_is_told(made: Recorded) -> None:
 
 
 def test_an_older_cluster_leaves_spot_nodes_their_thirty_seconds() -> None:
-    found = pools(version="1.34", serve={"gpu": "L4", "max_nodes": 4, "capacity": ["spot"], "purpose": "serving"})
+    found = pools({"serve": {"gpu": "L4", "max_nodes": 4, "capacity": ["spot"], "purpose": "serving"}}, version="1.34")
     node = node_pool(found, "serve-spot-g2-standard-4")["nodeConfig"]
     assert node["kubeletConfig"] == {"insecureKubeletReadonlyPortEnabled": "FALSE"}
 

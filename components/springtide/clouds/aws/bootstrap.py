@@ -8,7 +8,7 @@ import pulumi_aws as aws
 
 from springtide.ci import ISSUER, CiSpec, CiWiring
 from springtide.clouds.aws.registry import image_registry, registry_login
-from springtide.clouds.aws.roles import Statement, document
+from springtide.clouds.aws.roles import Statement, document, spot_role
 from springtide.clouds.bootstrap import Bootstrapping, CiParts, SecretsKeyParts
 from springtide.component import after, child_of
 from springtide.environment import EnvironmentRef
@@ -66,6 +66,11 @@ def ci_identity(name: str, spec: CiSpec, place: EnvironmentRef, wiring: CiWiring
     push = _role("push", _trusted(provider, [spec.pusher]), place, made, parent)
     _allow("push-images", push, pulumi.Output.all(*wiring["registry"]["resources"]).apply(_push_to), parent)
     return CiParts(deploy=_role_arn("deploy", place), push=_role_arn("push", place), provider=provider)
+
+
+def service_roles(parent: pulumi.Resource) -> None:
+    """The one that EC2 needs to sell spot machines to Karpenter."""
+    spot_role(parent)
 
 
 def ci_findings(spec: CiSpec, environment: str) -> list[Finding]:
@@ -165,6 +170,7 @@ class AwsBootstrap:
     image_registry = staticmethod(image_registry)
     registry_login = staticmethod(registry_login)
     secrets_key = staticmethod(secrets_key)
+    service_roles = staticmethod(service_roles)
 
 
 BOOTSTRAP: Bootstrapping = AwsBootstrap()

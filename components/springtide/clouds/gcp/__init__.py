@@ -11,7 +11,7 @@ from springtide.clouds.gcp.identity import identity
 from springtide.clouds.gcp.lustre import lustre, lustre_findings
 from springtide.clouds.gcp.network import network, network_findings
 from springtide.clouds.gcp.notice import notice
-from springtide.clouds.gcp.pool import gpu_pool
+from springtide.clouds.gcp.pool import gpu_pool, pod_part
 from springtide.clouds.gcp.pool_rules import pool_findings, sharing_findings, wakes
 from springtide.clouds.gcp.provider import account_findings, provider
 from springtide.clouds.gcp.registry import registry
@@ -44,6 +44,7 @@ class Gcp:
     network = staticmethod(network)
     network_findings = staticmethod(network_findings)
     notice = staticmethod(notice)
+    pod_part = staticmethod(pod_part)
     pool_controllers = staticmethod(pool_controllers)
     pool_findings = staticmethod(pool_findings)
     queued_findings = staticmethod(queued_findings)

@@ -222,6 +222,10 @@ def _subjects(spec: CiSpec) -> list[Finding]:
     ]
 
 
+def service_roles(parent: pulumi.Resource) -> None:
+    """None: Google's service agents come with the APIs."""
+
+
 def _trusted_elsewhere(trust: str) -> list[Finding]:
     if trust != "existing":
         return []
@@ -238,6 +242,7 @@ class GcpBootstrap:
     image_registry = staticmethod(image_registry)
     registry_login = staticmethod(registry_login)
     secrets_key = staticmethod(secrets_key)
+    service_roles = staticmethod(service_roles)
 
 
 BOOTSTRAP: Bootstrapping = GcpBootstrap()

@@ -29,7 +29,7 @@ LOG_RETENTION_DAYS = 30
 CONTROL_PLANE_LOGS = ("SYSTEM_COMPONENTS", "WORKLOADS", "APISERVER", "SCHEDULER", "CONTROLLER_MANAGER")
 METRICS = ("SYSTEM_COMPONENTS", "DCGM")
 """DCGM: what the GPUs do."""
-MAINTENANCE = {
+MAINTENANCE: gcp.container.ClusterMaintenancePolicyArgsDict = {
     # Nights of the weekend: twelve hours a week, of which GKE wants 48 in any 32 days.
     "recurring_window": {
         "start_time": "2026-01-03T00:00:00Z",

@@ -42,11 +42,6 @@ def compute_class(pool: str, spec: PoolSpec, groups: Sequence[Group]) -> Manifes
     }
 
 
-def toleration(pool: str) -> dict[str, str]:
-    """What lets a pod onto the nodes of a pool's class."""
-    return {"key": COMPUTE_CLASS, "operator": "Equal", "value": class_name(pool), "effect": "NoSchedule"}
-
-
 def ladder_findings(spec: PoolSpec) -> list[Finding]:
     """Which order of kinds GKE cannot keep."""
     if "queued" not in spec.capacity:

@@ -16,12 +16,11 @@ import pulumi_kubernetes as kubernetes
 
 from springtide import catalog
 from springtide.catalog import MachineType
-from springtide.clouds.gcp.fabric_pods import pod_part
+from springtide.clouds.gcp.fabric_pods import card_names
 from springtide.clouds.gcp.names import LONGEST_RESOURCE_NAME, fitted, label
 from springtide.clouds.gcp.network import SLOW
 from springtide.cluster import ClusterRef
 from springtide.component import child_of
-from springtide.k8s.pod import PodPart
 from springtide.selection import Choice
 from springtide.spec import Finding, Outcome, PoolSpec, Severity, Source, refuse
 
@@ -43,7 +42,6 @@ class Fabric:
     """The network of each of them."""
     ready: tuple[pulumi.Resource, ...]
     """What must be there before a node pool."""
-    pod: PodPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,21 +54,21 @@ class _Card:
 
 def fabric(name: str, machine: MachineType, zone: str, cluster: ClusterRef, parent: pulumi.Resource) -> Fabric:
     """The networks of a pool of such machines, and the objects by which pods ask for them."""
-    prefix = f"{label(cluster['environment']['name'])}-{name}"
-    ranges = islice(RANGE.subnets(new_prefix=PREFIX), machine.extra_networks + machine.rdma_networks)
-    plain = [
-        _own_network(f"{name}-gpu-{i}", f"{prefix}-gpu-{i}", str(next(ranges)), machine, cluster, parent)
-        for i in range(1, machine.extra_networks + 1)
+    prefix = f"{label(cluster['environment']['name'])}-"
+    names = card_names(name, machine)
+    ranges = [str(item) for item in islice(RANGE.subnets(new_prefix=PREFIX), len(names))]
+    titled = list(zip(names, ranges, strict=True))
+    own = [
+        _own_network(title, prefix, cidr, machine, cluster, parent) for title, cidr in titled[: machine.extra_networks]
     ]
-    rdma = _roce(name, prefix, [str(item) for item in ranges], zone, cluster, parent) if machine.rdma_networks else []
-    cards = [*(card for card, _ in plain), *rdma]
-    rules = [rule for _, rule in plain]
+    roce = titled[machine.extra_networks :]
+    cards = [*(card for card, _ in own), *(_roce(name, prefix, roce, zone, cluster, parent) if roce else [])]
+    rules = [rule for _, rule in own]
     known = [_known_to_pods(card, parent) for card in cards]
     return Fabric(
         interfaces=tuple(card.subnet for card in cards),
         networks=tuple(card.network for card in cards),
         ready=(*rules, *known),
-        pod=pod_part(machine, [card.name for card in cards]),
     )
 
 
@@ -143,20 +141,20 @@ def _mixed(spec: PoolSpec, machines: Sequence[MachineType]) -> Finding:
 
 
 def _own_network(  # noqa: PLR0913, PLR0917  a network has this many sides
-    title: str, name: str, cidr: str, machine: MachineType, cluster: ClusterRef, parent: pulumi.Resource
+    title: str, prefix: str, cidr: str, machine: MachineType, cluster: ClusterRef, parent: pulumi.Resource
 ) -> tuple[_Card, pulumi.Resource]:
     """A network with one subnet, inside which everything may talk to everything."""
     network = gcp.compute.Network(
         title,
-        name=fitted(name, LONGEST_RESOURCE_NAME),
+        name=fitted(f"{prefix}{title}", LONGEST_RESOURCE_NAME),
         auto_create_subnetworks=False,
         mtu=MTUS[machine.gpudirect],
         opts=child_of(parent, custom_timeouts=SLOW),
     )
-    subnet = _subnet(title, name, cidr, network, cluster, parent)
+    subnet = _subnet(title, prefix, cidr, network, cluster, parent)
     within = gcp.compute.Firewall(
         title,
-        name=fitted(name, LONGEST_RESOURCE_NAME),
+        name=fitted(f"{prefix}{title}", LONGEST_RESOURCE_NAME),
         network=network.id,
         direction="INGRESS",
         source_ranges=[str(RANGE)],
@@ -167,32 +165,31 @@ def _own_network(  # noqa: PLR0913, PLR0917  a network has this many sides
 
 
 def _roce(  # noqa: PLR0913, PLR0917  a network has this many sides
-    name: str, prefix: str, ranges: Sequence[str], zone: str, cluster: ClusterRef, parent: pulumi.Resource
+    name: str,
+    prefix: str,
+    titled: Sequence[tuple[str, str]],
+    zone: str,
+    cluster: ClusterRef,
+    parent: pulumi.Resource,
 ) -> list[_Card]:
     """One network with the zone's RoCE profile, and a subnet for each card. The profile takes no firewall rules of VPCs."""
-    place = cluster["environment"]
     network = gcp.compute.Network(
         f"{name}-rdma",
-        name=fitted(f"{prefix}-rdma", LONGEST_RESOURCE_NAME),
+        name=fitted(f"{prefix}{name}-rdma", LONGEST_RESOURCE_NAME),
         auto_create_subnetworks=False,
         mtu=MTUS["rdma"],
-        network_profile=f"projects/{place['account']}/global/networkProfiles/{zone}-vpc-roce",
+        network_profile=f"projects/{cluster['environment']['account']}/global/networkProfiles/{zone}-vpc-roce",
         opts=child_of(parent, custom_timeouts=SLOW),
     )
     return [
-        _Card(
-            name=f"{name}-rdma-{i}",
-            network=network,
-            subnet=_subnet(f"{name}-rdma-{i}", f"{prefix}-rdma-{i}", cidr, network, cluster, parent),
-            mode="RDMA",
-        )
-        for i, cidr in enumerate(ranges)
+        _Card(name=title, network=network, subnet=_subnet(title, prefix, cidr, network, cluster, parent), mode="RDMA")
+        for title, cidr in titled
     ]
 
 
 def _subnet(  # noqa: PLR0913, PLR0917  a subnet has this many sides
     title: str,
-    name: str,
+    prefix: str,
     cidr: str,
     network: "gcp.compute.Network",
     cluster: ClusterRef,
@@ -200,7 +197,7 @@ def _subnet(  # noqa: PLR0913, PLR0917  a subnet has this many sides
 ) -> "gcp.compute.Subnetwork":
     return gcp.compute.Subnetwork(
         title,
-        name=fitted(name, LONGEST_RESOURCE_NAME),
+        name=fitted(f"{prefix}{title}", LONGEST_RESOURCE_NAME),
         network=network.id,
         region=cluster["environment"]["region"],
         ip_cidr_range=cidr,

@@ -27,14 +27,21 @@ _BIG_CHUNKS = {
 }
 
 
-def pod_part(machine: MachineType, networks: Sequence[str]) -> PodPart:
-    """What a pod needs on such a machine, whose cards are in these networks in this order."""
+def card_names(pool: str, machine: MachineType) -> tuple[str, ...]:
+    """By what names pods know the networks of a machine's cards, in the order of the cards."""
+    plain = (f"{pool}-gpu-{i}" for i in range(1, machine.extra_networks + 1))
+    return (*plain, *(f"{pool}-rdma-{i}" for i in range(machine.rdma_networks)))
+
+
+def direct_part(pool: str, machine: MachineType) -> PodPart:
+    """What a pod needs on such a machine of a pool."""
+    networks = card_names(pool, machine)
     # eth0 is the cluster's own. With RDMA a pod leaves out eth1, the second plain card, and counts on from eth2.
     first = 1 + (machine.extra_networks if machine.rdma_networks else 0)
     used = networks[machine.extra_networks :] if machine.rdma_networks else networks
     cards = {f"eth{first + i}": name for i, name in enumerate(used)}
     part = _PARTS[machine.gpudirect](machine, tuple(cards))
-    return PodPart(**{**part, "annotations": {**part.get("annotations", {}), **_interfaces(cards)}})  # type: ignore[typeddict-item]
+    return {**part, "annotations": {**part.get("annotations", {}), **_interfaces(cards)}}
 
 
 def version_of(fabric: str, name: str) -> str:

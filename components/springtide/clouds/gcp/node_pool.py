@@ -79,9 +79,9 @@ def close_together(group: Group, spec: PoolSpec) -> bool:
     return group.kind != "flex-start" or group.machine.name.startswith(COMPACT_FLEX_START)
 
 
-def taints(group: Group, spec: PoolSpec) -> list[dict[str, str]]:
-    """Taints of the nodes, in Kubernetes' words: the GPU's, the class's, and what the file says."""
-    own = [] if len(spec.capacity) == 1 else [f"{COMPUTE_CLASS}={class_name(group.pool)}:NoSchedule"]
+def taints(pool: str, spec: PoolSpec) -> list[dict[str, str]]:
+    """Taints of a pool's nodes besides the GPU's, in Kubernetes' words: the class's, and what the file says."""
+    own = [] if len(spec.capacity) == 1 else [f"{COMPUTE_CLASS}={class_name(pool)}:NoSchedule"]
     return [_taint(text) for text in (*own, *spec.taints)]
 
 
@@ -101,7 +101,7 @@ def _node(group: Group, spec: PoolSpec, version: str, guards: dict[str, Any]) ->
         "disk_size_gb": spec.disk_gib,
         "kubelet_config": {**guards["kubelet_config"], **_shutdown(group, version)},
         "labels": _labels(group, spec),
-        "taints": [GPU_TAINT, *({**taint, "effect": EFFECTS[taint["effect"]]} for taint in taints(group, spec))],
+        "taints": [GPU_TAINT, *({**taint, "effect": EFFECTS[taint["effect"]]} for taint in taints(group.pool, spec))],
         "resource_labels": {**guards["resource_labels"], "springtide-pool": group.pool},
         **_local_disks(machine, spec),
         **_bought(group, spec),

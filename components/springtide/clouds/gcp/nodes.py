@@ -109,13 +109,13 @@ def system_nodes(  # noqa: PLR0913, PLR0917  a node pool ties all of these toget
         },
         management={"auto_repair": True, "auto_upgrade": True},
         upgrade_settings={"strategy": "SURGE", "max_surge": 1, "max_unavailable": 0},
-        node_config={
+        node_config=gcp.container.NodePoolNodeConfigArgs(
             **guarded(place["name"], account),
-            "machine_type": spec.system_machine_types[0],
-            "disk_size_gb": SYSTEM_DISK_GIB,
-            "disk_type": "pd-balanced",
-            "labels": {"springtide.dev/pool": "system"},
-        },
+            machine_type=spec.system_machine_types[0],
+            disk_size_gb=SYSTEM_DISK_GIB,
+            disk_type="pd-balanced",
+            labels={"springtide.dev/pool": "system"},
+        ),
         # The first size is the autoscaler's to change, and GKE would make the pool anew for another.
         opts=child_of(parent, ignore_changes=["initialNodeCount"]),
     )

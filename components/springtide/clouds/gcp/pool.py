@@ -14,10 +14,10 @@ from springtide.clouds.gcp.compute_class import (
     KIND,
     class_name,
     compute_class,
-    toleration,
 )
 from springtide.clouds.gcp.fabric import Fabric, fabric, unknown_floor_findings
 from springtide.clouds.gcp.fabric_nodes import daemon_sets
+from springtide.clouds.gcp.fabric_pods import direct_part
 from springtide.clouds.gcp.groups import Group, groups, together
 from springtide.clouds.gcp.node_pool import arguments, taints
 from springtide.clouds.gcp.reservation import shared_block_findings, unknown_findings
@@ -32,6 +32,10 @@ AT_ONCE = 2
 """Node pools of one GPU pool made at the same time: GKE runs about five operations of a cluster at once, and refuses more
 (terraform-provider-google issue 15579)."""
 POOL = "springtide.dev/pool"
+DO_NOT_EVICT = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+"""A run is not moved for the sake of a fuller node, nor to a better rung."""
+QUEUED = ({"key": "cloud.google.com/gke-queued", "value": "true", "effect": "NoSchedule"},)
+"""GKE's own taint of queued nodes."""
 _OWNED_BY_GKE = [
     # Where a pool begins; the autoscaler decides how it goes on, and another beginning would be another pool.
     "initialNodeCount",
@@ -45,24 +49,36 @@ _TIMEOUTS = pulumi.CustomTimeouts(create="45m", update="4h", delete="90m")
 
 def gpu_pool(name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, parent: pulumi.Resource) -> PoolParts:
     """Node pools that nothing but a workload's toleration can enter."""
-    path = f"/pools/{name}"
+    path, part = f"/pools/{name}", pod_part(name, spec, choice, version=cluster["version"])
     refused(shared_block_findings(spec, cluster["environment"]["account"]), f"GpuPool {name}")
     tell(unknown_findings(path, spec, choice))
     made_of = groups(name, spec, choice)
+    by_class = {COMPUTE_CLASS: class_name(name)}
     if cluster["mode"] == "auto":
         tell(automatic.unbounded(path, spec))
         made = _class(name, automatic.automatic_class(name, spec, made_of), [], parent)
-        return PoolParts(selector=after({COMPUTE_CLASS: class_name(name)}, made), pod=_ladder_pod(name, spec))
-    tell([*unknown_floor_findings(path, spec, choice, cluster["version"]), *_many_bounds(path, spec, made_of)])
+        return PoolParts(selector=after(by_class, made), pod=part)
+    tell([*unknown_floor_findings(path, spec, choice, cluster["version"]), *_may_exceed(path, spec, made_of)])
     networks = _networks(name, spec, choice, cluster, parent)
-    made_pools: list[pulumi.Resource] = []
+    pools: list[pulumi.Resource] = []
     for group in made_of:
-        made_pools.append(_node_pool(group, spec, cluster, networks, _made_before(made_pools), parent))
+        pools.append(_node_pool(group, spec, cluster, networks, _made_before(pools), parent))
     if len(spec.capacity) == 1:
-        return PoolParts(selector=after({POOL: name}, *made_pools), pod=_pod(made_of, spec, networks))
-    ladder = _class(name, compute_class(name, spec, made_of), made_pools, parent)
-    selector = after({COMPUTE_CLASS: class_name(name)}, ladder, *made_pools)
-    return PoolParts(selector=selector, pod=_pod(made_of, spec, networks))
+        return PoolParts(selector=after({POOL: name}, *pools), pod=part)
+    ladder = _class(name, compute_class(name, spec, made_of), pools, parent)
+    return PoolParts(selector=after(by_class, ladder, *pools), pod=part)
+
+
+def pod_part(name: str, spec: PoolSpec, choice: Choice, *, version: str) -> PodPart:  # noqa: ARG001  the protocol's signature
+    """What a pod says that takes a whole node: its fabric's part, what lets it in, and what keeps a job in one place."""
+    direct = spec.fabric == "gpudirect" and bool(choice.machine_types)
+    part = direct_part(name, choice.machine_types[0]) if direct else PodPart()
+    notes = {**part.get("annotations", {}), **(DO_NOT_EVICT if spec.purpose == "training" else {})}
+    accepted = [
+        {"operator": "Equal", **taint}
+        for taint in (*taints(name, spec), *(QUEUED if "queued" in spec.capacity else ()))
+    ]
+    return {**part, "annotations": notes, "tolerations": accepted, "together": together(spec)}
 
 
 def _node_pool(  # noqa: PLR0913, PLR0917  a node pool ties all of these together
@@ -72,15 +88,15 @@ def _node_pool(  # noqa: PLR0913, PLR0917  a node pool ties all of these togethe
     networks: Fabric | None,
     before: Sequence[pulumi.Resource],
     parent: pulumi.Resource,
-) -> "gcp.container.NodePool":
+) -> pulumi.Resource:
     place = cluster["environment"]
     said = arguments(group, spec, version=cluster["version"], environment=place["name"], account=cluster["node_role"])
     ready = () if networks is None else networks.ready
+    said["network_config"] = {"enable_private_nodes": True, **_cards(networks)}
     return gcp.container.NodePool(
         group.title,
         cluster=cluster["name"],
         location=place["region"],
-        network_config={"enable_private_nodes": True, **_cards(networks)},
         **said,
         opts=child_of(
             parent,
@@ -121,32 +137,18 @@ def _networks(name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, pa
 
 def _class(
     name: str, manifest: Manifest, made_of: Sequence[pulumi.Resource], parent: pulumi.Resource
-) -> "kubernetes.apiextensions.CustomResource":
+) -> pulumi.Resource:
     return kubernetes.apiextensions.CustomResource(
         name, api_version=API_VERSION, kind=KIND, **manifest, opts=child_of(parent, depends_on=list(made_of))
     )
 
 
-def _pod(made_of: Sequence[Group], spec: PoolSpec, networks: Fabric | None) -> PodPart:
-    """What pods need: the fabric's part, what lets them in, and what keeps a job in one place."""
-    part = PodPart() if networks is None else networks.pod
-    queued = {"key": "cloud.google.com/gke-queued", "operator": "Equal", "value": "true", "effect": "NoSchedule"}
-    accepted = [{"operator": "Equal", **taint} for taint in taints(made_of[0], spec)]
-    if spec.capacity == ("queued",):
-        accepted.append(queued)
-    return {**part, "together": together(spec), **({"tolerations": accepted} if accepted else {})}
-
-
-def _ladder_pod(name: str, spec: PoolSpec) -> PodPart:
-    return PodPart(together=together(spec), tolerations=[toleration(name)])
-
-
-def _many_bounds(path: str, spec: PoolSpec, made_of: Sequence[Group]) -> list[Finding]:
-    """A bound that each node pool keeps and all together do not."""
+def _may_exceed(path: str, spec: PoolSpec, made_of: Sequence[Group]) -> list[Finding]:
+    """GKE counts each node pool by itself; whoever pays must know what that can come to."""
     most = spec.max_nodes * len(made_of)
-    if len(made_of) == 1:
+    if most == spec.max_nodes:
         return []
     message = f"GKE bounds each of {len(made_of)} node pools, and not all together: {most} nodes at worst."
     gpus = spec.max_nodes * spec.gpus_per_node
-    fix = f"give the jobs a queue with max_gpus: {gpus}, or name one kind of capacity and one zone"
-    return [warn("gcp/many-bounds", f"{path}/max_nodes", spec.max_nodes, message, fix)]
+    fix = f"let its jobs wait in a queue of max_gpus {gpus}, or name one kind of capacity and one zone"
+    return [warn("gcp/ceiling", f"{path}/max_nodes", spec.max_nodes, message, fix)]
