@@ -55,6 +55,28 @@ class Recorded:
         return sorted(item.urn.split("::", 2)[2] for item in self.resources)
 
 
+def job_of(workload: Resource) -> dict[str, Any]:
+    """The spec of a Deployment or a Job; of a JobSet, that of its one Job."""
+    spec: dict[str, Any] = workload.inputs["spec"]
+    if "replicatedJobs" not in spec:
+        return spec
+    [replicated] = spec["replicatedJobs"]
+    found: dict[str, Any] = replicated["template"]["spec"]
+    return found
+
+
+def pod_of(workload: Resource) -> dict[str, Any]:
+    """The spec of the pods that a workload makes."""
+    found: dict[str, Any] = job_of(workload)["template"]["spec"]
+    return found
+
+
+def variables_of(workload: Resource) -> dict[str, str]:
+    """Variables of a workload's one container; those with a reference are empty."""
+    [container] = pod_of(workload)["containers"]
+    return {item["name"]: item.get("value", "") for item in container["env"]}
+
+
 def _directly(item: Resource) -> Iterator[str]:
     yield from item.depends_on
     if item.provider is not None:

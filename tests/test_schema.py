@@ -9,7 +9,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from springtide import cluster, environment, file_system, network, pool, service, spec, storage, training
+from springtide import cluster, environment, file_system, network, pool, queue, service, spec, storage, training
 from springtide.parse import docstrings
 from springtide.schema import environment_schema
 from springtide.sections import EnvironmentFile, JobSection, NetworkSection, ServiceSection, WorkFile
@@ -91,13 +91,14 @@ def test_descriptions_are_those_of_the_arguments_except_where_a_file_writes_a_na
 
 
 # `ModelArgs` is not among these: its one argument refers to a job, of which a spec holds the name.
-WIRING = {"environment", "network", "cluster", "pool", "checkpoints"}
+WIRING = {"environment", "network", "cluster", "pool", "pools", "checkpoints", "data", "queue"}
 """Arguments that refer to other components."""
 ONE_DEFINITION = [
     (environment.EnvironmentArgs, spec.EnvironmentSpec),
     (network.NetworkArgs, spec.NetworkSpec),
     (cluster.ClusterArgs, spec.ClusterSpec),
     (pool.GpuPoolArgs, spec.PoolSpec),
+    (queue.QueueArgs, spec.QueueSpec),
     (training.TrainingJobArgs, spec.JobSpec),
     (service.ModelServiceArgs, spec.ServiceSpec),
     (service.ReplicasArgs, spec.ReplicasSpec),

@@ -13,7 +13,7 @@ from springtide.spec import JobSpec
 from springtide.training import TrainingJob, data_url, findings, longest_run_name, queue_findings, queue_room
 
 from .environment_files import BASE, edited, mistakes
-from .recordings import Recorded, of_file
+from .recordings import Recorded, of_file, pod_of, variables_of
 from .workload_programs import recorded
 
 IN_A_SET = 'TrainingJob("gpt", {**RUN, "cluster": with_controllers("jobset")})'
@@ -25,20 +25,15 @@ def full() -> Recorded:
     return of_file("full")
 
 
-def variables(run: Any) -> dict[str, Any]:
-    spec = run.inputs["spec"]
-    pod = spec["replicatedJobs"][0]["template"]["spec"] if "replicatedJobs" in spec else spec
-    [container] = pod["template"]["spec"]["containers"]
-    return {item["name"]: item.get("value") for item in container["env"]}
-
-
 def test_a_run_is_a_jobset_just_where_the_cluster_knows_jobsets() -> None:
     assert [item.name for item in recorded(IN_A_SET).all("JobSet")] == ["gpt-first"]
     assert recorded(IN_A_SET).all("Job") == recorded(IN_A_SET).all("Service") == []
     assert [item.name for item in recorded(ALONE).all("Job")] == ["gpt-first"]
     assert recorded(ALONE).all("JobSet") == []
-    assert variables(recorded(IN_A_SET).one("JobSet", "gpt-first"))["PET_MASTER_ADDR"] == "gpt-first-node-0-0.gpt-first"
-    assert variables(recorded(ALONE).one("Job", "gpt-first"))["PET_MASTER_ADDR"] == "gpt-first-0.gpt-first"
+    assert (
+        variables_of(recorded(IN_A_SET).one("JobSet", "gpt-first"))["PET_MASTER_ADDR"] == "gpt-first-node-0-0.gpt-first"
+    )
+    assert variables_of(recorded(ALONE).one("Job", "gpt-first"))["PET_MASTER_ADDR"] == "gpt-first-0.gpt-first"
 
 
 def test_an_environment_with_jobs_brings_the_controller_of_its_runs(full: Recorded) -> None:
@@ -57,7 +52,7 @@ def test_a_run_in_a_queue_is_made_after_it_and_gone_before_it(full: Recorded) ->
 
 def test_data_of_a_bucket_are_read_below_data_and_nowhere_else_and_never_written(full: Recorded) -> None:
     run = full.one("JobSet", "gpt-2026-11-22a")
-    assert variables(run)["SPRINGTIDE_DATA_URL"] == "s3://springtide-full-archive-123456789012/data"
+    assert variables_of(run)["SPRINGTIDE_DATA_URL"] == "s3://springtide-full-archive-123456789012/data"
     statements = json.loads(full.one("RolePolicy", "gpt-2026-11-22a").inputs["policy"])["Statement"]
     arn = "arn:aws:s3:::springtide-full-archive-123456789012"
     listing, reading = (item for item in statements if arn in str(item["Resource"]))
@@ -67,11 +62,11 @@ def test_data_of_a_bucket_are_read_below_data_and_nowhere_else_and_never_written
 
 
 def test_without_data_a_run_is_told_of_none() -> None:
-    assert "SPRINGTIDE_DATA_URL" not in variables(recorded(ALONE).one("Job", "gpt-first"))
+    assert "SPRINGTIDE_DATA_URL" not in variables_of(recorded(ALONE).one("Job", "gpt-first"))
 
 
 def mounts_of(program: str) -> dict[str, tuple[str, bool]]:
-    pod = recorded(program).one("Job", "gpt-first").inputs["spec"]["template"]["spec"]
+    pod = pod_of(recorded(program).one("Job", "gpt-first"))
     claims = {
         item["name"]: item["persistentVolumeClaim"]["claimName"]
         for item in pod["volumes"]
@@ -84,7 +79,7 @@ def mounts_of(program: str) -> dict[str, tuple[str, bool]]:
 def test_data_of_a_file_system_are_mounted_and_cannot_be_written() -> None:
     program = 'TrainingJob("gpt", {**RUN, "data": DISK})'
     assert mounts_of(program) == {"corpus": ("/mnt/corpus", True)}
-    assert variables(recorded(program).one("Job", "gpt-first"))["SPRINGTIDE_DATA_URL"] == "file:///mnt/corpus"
+    assert variables_of(recorded(program).one("Job", "gpt-first"))["SPRINGTIDE_DATA_URL"] == "file:///mnt/corpus"
     statements = json.loads(recorded(program).one("RolePolicy", "gpt-first").inputs["policy"])["Statement"]
     assert "corpus" not in json.dumps(statements)
 
@@ -93,21 +88,21 @@ def test_data_of_a_file_system_are_mounted_and_cannot_be_written() -> None:
 def test_checkpoints_on_a_file_system_are_mounted_once_and_can_be_written(data: str) -> None:
     program = f'TrainingJob("gpt", {{**RUN, "checkpoints": DISK{data}}})'
     assert mounts_of(program) == {"corpus": ("/mnt/corpus", False)}
-    run = variables(recorded(program).one("Job", "gpt-first"))
+    run = variables_of(recorded(program).one("Job", "gpt-first"))
     assert run["SPRINGTIDE_ARTIFACTS_URL"] == "file:///mnt/corpus/jobs/gpt/first"
 
 
 def test_a_run_that_uses_nothing_of_the_cloud_is_nobody_to_it() -> None:
     found = recorded('TrainingJob("gpt", {**RUN, "checkpoints": DISK})')
     assert found.all("WorkloadIdentity") == found.all("ServiceAccount") == []
-    assert found.one("Job", "gpt-first").inputs["spec"]["template"]["spec"]["serviceAccountName"] == "default"
+    assert pod_of(found.one("Job", "gpt-first"))["serviceAccountName"] == "default"
 
 
 def test_a_run_takes_all_gpus_of_its_nodes_whatever_the_pool() -> None:
     """Configuration rule 54 cannot be broken by a job: it names nodes, never GPUs."""
     run = recorded('TrainingJob("gpt", {**RUN, "pool": {**POOL, "gpus_per_node": 3}})').one("Job", "gpt-first")
-    limits = run.inputs["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
-    assert limits["nvidia.com/gpu"] == "3" == variables(run)["PET_NPROC_PER_NODE"]
+    limits = pod_of(run)["containers"][0]["resources"]["limits"]
+    assert limits["nvidia.com/gpu"] == "3" == variables_of(run)["PET_NPROC_PER_NODE"]
 
 
 def refused(**more: Any) -> list[str]:

@@ -24,6 +24,12 @@ class Chart:
     """What in an environment needs it."""
 
 
+CLASHING = {
+    "gpu-operator": "it installs a driver and a device plugin on nodes whose image has both, and cannot replace them",
+    "nvidia-dra-driver-gpu": "it offers the GPUs that the device plugin offers already, so that each is given out twice",
+}
+"""What may be in a cluster already and must not be beside GPU pools of ours, and why. Pods ask for `nvidia.com/gpu`."""
+
 CHARTS = {
     chart.name: chart
     for chart in (

@@ -27,7 +27,7 @@ class FileSystemArgs(TypedDict):
     cluster: ClusterRef
     """Cluster whose pods mount it; take it from `Controllers.ref`."""
     kind: str
-    """What it is: `lustre`, a parallel file system; `shared`, a file system over NFS."""
+    """What it is: `lustre`, a parallel file system in the cluster's first zone; `shared`, a file system over NFS."""
     size_gib: NotRequired[int]
     """Size in GiB; in which steps it is sold is the cloud's to say. Default: it grows, where the cloud has such."""
     mbps_per_tib: NotRequired[int]

@@ -36,3 +36,4 @@ def _needed(file: EnvironmentFile) -> Iterator[str]:
         yield queue.CONTROLLER
     for served in file.services.values():
         yield from service.controllers(served)
+    yield from file.controllers.install

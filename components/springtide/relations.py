@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
 from springtide import clouds, queue, selection, service, training
+from springtide.charts import CLASHING
 from springtide.controllers import unknown
 from springtide.parse import Spec, independent
 from springtide.pool import fits, name_findings, reference
@@ -61,11 +62,23 @@ def _on_its_cloud(name: str, file: EnvironmentFile, mistakes: Sequence[Finding])
         *place,
         *below("/network", target.network_findings(replace(_network(file), zones=() if place else zone_ids(file)))),
         *below("/cluster", target.cluster_findings(file.cluster)),
-        *below("/controllers", unknown("/existing", file.controllers.existing, target.addons)),
+        *below("/controllers", unknown("/install", file.controllers.install, target.addons)),
+        *below("/controllers", _existing(file.controllers.existing, target.addons)),
         *_storage(name, file),
         # A wrong region would only repeat itself in every pool.
         *([] if place else _pools(file, mistakes)),
     ]
+
+
+def _existing(names: Sequence[str], addons: Sequence[str]) -> list[Finding]:
+    """Which controllers that are there already nobody here knows, and which are one owner of the GPUs too many."""
+    fix = "take it off the cluster, or off nodes with the label springtide.dev/pool, and out of this list"
+    clashing = [
+        refuse("controllers/clash", f"/existing/{i}", name, f"{name} beside our GPU nodes: {CLASHING[name]}.", fix)
+        for i, name in enumerate(names)
+        if name in CLASHING
+    ]
+    return [*(found for found in unknown("/existing", names, addons) if found.value not in CLASHING), *clashing]
 
 
 def _storage(name: str, file: EnvironmentFile) -> list[Finding]:

@@ -81,6 +81,9 @@ class ImagesSection:
 class ControllersSection:
     """What runs in the cluster beside the workloads. The environment installs what it uses, and nothing else."""
 
+    install: tuple[str, ...] = ()
+    """Controllers for work in other stacks (`on:`), by their names in the chart table: jobset, keda. What this file asks
+    for is installed anyway."""
     existing: tuple[str, ...] = ()
     """Controllers that are in the cluster already, by their names in the chart table: used, and not installed."""
     mirror: str | None = None
@@ -88,7 +91,7 @@ class ControllersSection:
 
     def findings(self) -> list[Finding]:
         """What no controller is called, as far as it can be said without the chart table."""
-        return distinct("/existing", self.existing)
+        return [*distinct("/install", self.install), *distinct("/existing", self.existing)]
 
 
 @spec

@@ -48,7 +48,7 @@ def test_all_mistakes_come_at_once_with_their_lines(tmp_path: Path) -> None:
         ("Pulumi.aws.yaml:4", "/region"),
         ("Pulumi.aws.yaml:6", "/github/repository"),
         ("Pulumi.aws.yaml:7", "/github/environments/0"),
-        ("Pulumi.aws.yaml:11", "/registry/untagged_days"),
+        ("Pulumi.aws.yaml:12", "/registry/untagged_days"),
     ]
 
 

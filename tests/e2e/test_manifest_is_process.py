@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.recordings import job_of, pod_of
 
 from springtide.offline.plan import Resource
 from springtide.offline.record import record
@@ -55,7 +56,11 @@ class Container:
         """Arguments and variables as the kernel has them."""
         assert self.process is not None
         place = Path(f"/proc/{self.process.pid}")
-        words = place.joinpath("cmdline").read_bytes().split(b"\0")[:-1]
+        # A process is there a moment before the kernel has written down its arguments.
+        deadline = time.monotonic() + 10
+        while not (said := place.joinpath("cmdline").read_bytes()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        words = said.split(b"\0")[:-1]
         pairs = place.joinpath("environ").read_bytes().split(b"\0")[:-1]
         return [w.decode() for w in words], dict(pair.decode().split("=", 1) for pair in pairs)
 
@@ -63,21 +68,6 @@ class Container:
         """Names of variables whose value in the process is not the manifest's."""
         _, running = self.running_values()
         return {name for name, value in self.manifest.items() if running.get(name) != value}
-
-
-def workload_of(resource: Resource) -> dict[str, Any]:
-    """The spec of a Deployment or a Job; of a JobSet, that of its one Job."""
-    spec: dict[str, Any] = resource.inputs["spec"]
-    if "replicatedJobs" not in spec:
-        return spec
-    [job] = spec["replicatedJobs"]
-    found: dict[str, Any] = job["template"]["spec"]
-    return found
-
-
-def pod_of(resource: Resource) -> dict[str, Any]:
-    found: dict[str, Any] = workload_of(resource)["template"]["spec"]
-    return found
 
 
 def container_of(resource: Resource) -> Container:
@@ -108,7 +98,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(planned: dict[str, Resource], place: Path) -> list[Container]:
-    nodes = workload_of(planned["trainer"])["completions"]
+    nodes = job_of(planned["trainer"])["completions"]
     containers = []
     for rank in range(nodes):
         here = container_of(planned["trainer"])

@@ -94,8 +94,8 @@ def known_to_kubernetes(api_version: str, kind: str, manifest: Manifest) -> None
 def job_of(manifest: Manifest) -> Manifest:
     """The Job of a JobSet, as an API server would see it."""
     [replicated] = manifest["spec"]["replicatedJobs"]
-    found: Manifest = {"metadata": {"name": f"{manifest['metadata']['name']}-{replicated['name']}-0"}}
-    return found | replicated["template"]
+    metadata = {"name": f"{manifest['metadata']['name']}-{replicated['name']}-0"}
+    return {"metadata": metadata, **replicated["template"]}
 
 
 def pod_of(manifest: Manifest) -> dict[str, Any]:

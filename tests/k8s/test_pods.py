@@ -44,6 +44,16 @@ def test_other_services_put_nothing_into_the_environment_that_the_contract_names
 
 
 @every_pod
+def test_gpus_are_asked_for_by_the_one_name_that_wakes_a_pool(workload: Manifest) -> None:
+    """Configuration rules 51 and 52: no slice of a GPU and no claim, which the waking autoscaler would not understand."""
+    asked = container_of(workload)["resources"]
+    names = {name for kind in ("limits", "requests") for name in asked[kind] if "/" in name}
+    assert names == {"nvidia.com/gpu"}
+    assert "claims" not in asked
+    assert "resourceClaims" not in pod_of(workload)
+
+
+@every_pod
 def test_the_image_is_taken_as_given(workload: Manifest) -> None:
     assert container_of(workload)["image"] == IMAGE
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.environment_files import BASE, edited
-from tests.recordings import Recorded, of_file, of_text
+from tests.recordings import Recorded, of_file, of_text, pod_of, variables_of
 
 from springtide.offline.plan import Resource
 
@@ -56,13 +56,8 @@ def test_zeros_are_zeros_in_every_rendering() -> None:
     assert found.one("TrainingJob", "gpt").inputs["noticeSeconds"] == 0
     service = found.one("ModelService", "chat").inputs
     assert (service["gpus"], service["propagationSeconds"]) == (0, 0)
-    assert variables(found.one("Deployment", "chat"))["SPRINGTIDE_PROPAGATION_SECONDS"] == "0"
-    assert variables(found.one("Job", "gpt-0"))["SPRINGTIDE_NOTICE_SECONDS"] == "0"
-
-
-def variables(workload: Resource) -> dict[str, str]:
-    [container] = workload.inputs["spec"]["template"]["spec"]["containers"]
-    return {item["name"]: item.get("value", "") for item in container["env"]}
+    assert variables_of(found.one("Deployment", "chat"))["SPRINGTIDE_PROPAGATION_SECONDS"] == "0"
+    assert variables_of(found.one("JobSet", "gpt-0"))["SPRINGTIDE_NOTICE_SECONDS"] == "0"
 
 
 def test_without_an_image_intent_is_registered_and_nothing_runs() -> None:
@@ -91,20 +86,22 @@ def test_a_job_without_a_run_is_defined_and_not_started(full: Recorded) -> None:
 def test_another_run_is_another_job_and_the_definition_of_a_run_that_lives_is_left_alone() -> None:
     first = of_text(edited(IMAGES))
     second = of_text(edited(IMAGES, ("run: first", "run: second")))
-    assert (first.all("Job")[0].name, second.all("Job")[0].name) == ("gpt-first", "gpt-second")
+    assert (first.all("JobSet")[0].name, second.all("JobSet")[0].name) == ("gpt-first", "gpt-second")
     assert set(kubernetes(first)) - set(kubernetes(second)) == {"gpt-first"}
-    assert first.one("Job", "gpt-first").options["ignore_changes"] == ["metadata", "spec"]
+    assert first.one("JobSet", "gpt-first").options["ignore_changes"] == ["metadata", "spec"]
     url = "s3://springtide-dev-artifacts-123456789012/jobs/gpt"
-    assert variables(first.one("Job", "gpt-first"))["SPRINGTIDE_ARTIFACTS_URL"] == f"{url}/first"
-    assert variables(second.one("Deployment", "chat"))["SPRINGTIDE_MODEL_URL"] == f"{url}/second"
+    assert variables_of(first.one("JobSet", "gpt-first"))["SPRINGTIDE_ARTIFACTS_URL"] == f"{url}/first"
+    assert variables_of(second.one("Deployment", "chat"))["SPRINGTIDE_MODEL_URL"] == f"{url}/second"
 
 
 def test_an_autoscaler_owns_the_replicas_just_where_there_is_one(full: Recorded) -> None:
     assert [item.name for item in full.all("HorizontalPodAutoscaler")] == ["draft"]
+    assert [item.name for item in full.all("ScaledObject")] == ["chat"]
     assert full.one("Deployment", "draft").options["ignore_changes"] == ["spec.replicas"]
-    assert full.one("Deployment", "chat").options["ignore_changes"] == []
+    assert full.one("Deployment", "chat").options["ignore_changes"] == ["spec.replicas"]
     bounds = full.one("HorizontalPodAutoscaler", "draft").inputs["spec"]
     assert (bounds["minReplicas"], bounds["maxReplicas"]) == (2, 5)
+    assert of_text(edited(IMAGES)).one("Deployment", "chat").options["ignore_changes"] == []
 
 
 def test_a_service_without_a_pool_runs_on_the_system_nodes(full: Recorded) -> None:
@@ -114,25 +111,25 @@ def test_a_service_without_a_pool_runs_on_the_system_nodes(full: Recorded) -> No
 
 
 @pytest.mark.parametrize(
-    ("workload", "name", "pool"), [("Job", "gpt-2026-11-22a", "train"), ("Deployment", "chat", "serve")]
+    ("workload", "name", "pool"), [("JobSet", "gpt-2026-11-22a", "train"), ("Deployment", "chat", "serve")]
 )
 def test_a_workload_selects_a_label_that_its_pools_nodes_have(
     full: Recorded, workload: str, name: str, pool: str
 ) -> None:
-    pod = full.one(workload, name).inputs["spec"]["template"]["spec"]
+    pod = pod_of(full.one(workload, name))
     node = full.one("NodePool", pool).inputs["spec"]["template"]
     assert pod["nodeSelector"].items() <= node["metadata"]["labels"].items()
     assert {taint["key"] for taint in node["spec"]["taints"]} == {item["key"] for item in pod["tolerations"]}
 
 
 def limits(workload: Resource) -> dict[str, int]:
-    [container] = workload.inputs["spec"]["template"]["spec"]["containers"]
+    [container] = pod_of(workload)["containers"]
     return {name: int(value.removesuffix("Gi")) for name, value in container["resources"]["limits"].items()}
 
 
 def test_a_trainer_gets_its_node_and_a_server_the_share_of_its_gpus(full: Recorded) -> None:
     """The smallest machines of both pools have 4 GPUs and 192 GiB: g5.12xlarge, g6.12xlarge."""
-    trainer, server = limits(full.one("Job", "gpt-2026-11-22a")), limits(full.one("Deployment", "chat"))
+    trainer, server = limits(full.one("JobSet", "gpt-2026-11-22a")), limits(full.one("Deployment", "chat"))
     assert (trainer["nvidia.com/gpu"], server["nvidia.com/gpu"]) == (4, 1)
     assert 160 <= trainer["memory"] < 192
     assert 40 <= server["memory"] < 48
@@ -155,20 +152,26 @@ def test_a_workload_may_touch_its_own_runs_prefix_and_only_the_trainer_may_write
     identities = {item.name: item.inputs["grants"] for item in full.all("WorkloadIdentity")}
     prefix = "jobs/gpt/2026-11-22a"
     assert identities == {
-        "gpt-2026-11-22a": [{"prefix": prefix, "write": True}],
+        "gpt-2026-11-22a": [{"prefix": prefix, "write": True}, {"prefix": "data", "write": False}],
         "chat": [{"prefix": prefix, "write": False}],
         "draft": [{"prefix": prefix, "write": False}],
     }
 
 
 AFTER = [
-    ("Job", "gpt-2026-11-22a", "NodeGroup", "train"),
-    ("Job", "gpt-2026-11-22a", "Service", "gpt-2026-11-22a"),
-    ("Job", "gpt-2026-11-22a", "PodIdentityAssociation", "gpt-2026-11-22a"),
-    ("Job", "gpt-2026-11-22a", "RolePolicy", "gpt-2026-11-22a"),
-    ("Job", "gpt-2026-11-22a", "BucketPublicAccessBlock", "artifacts"),
-    ("Job", "gpt-2026-11-22a", "BucketVersioning", "artifacts"),
-    ("Job", "gpt-2026-11-22a", "Namespace", "springtide"),
+    ("JobSet", "gpt-2026-11-22a", "NodePool", "train"),
+    ("JobSet", "gpt-2026-11-22a", "Release", "jobset"),
+    ("JobSet", "gpt-2026-11-22a", "LocalQueue", "research"),
+    ("LocalQueue", "research", "ClusterQueue", "research"),
+    ("ClusterQueue", "research", "ResourceFlavor", "research-train"),
+    ("ResourceFlavor", "research-train", "Release", "kueue"),
+    ("ScaledObject", "chat", "Release", "keda"),
+    ("ScaledObject", "chat", "Deployment", "chat"),
+    ("JobSet", "gpt-2026-11-22a", "PodIdentityAssociation", "gpt-2026-11-22a"),
+    ("JobSet", "gpt-2026-11-22a", "RolePolicy", "gpt-2026-11-22a"),
+    ("JobSet", "gpt-2026-11-22a", "BucketPublicAccessBlock", "artifacts"),
+    ("JobSet", "gpt-2026-11-22a", "BucketVersioning", "artifacts"),
+    ("JobSet", "gpt-2026-11-22a", "Namespace", "springtide"),
     ("Deployment", "chat", "NodePool", "serve"),
     ("NodePool", "serve", "EC2NodeClass", "serve"),
     ("EC2NodeClass", "serve", "Release", "karpenter"),

@@ -188,6 +188,13 @@ def test_a_node_group_asleep_is_told_for_nothing_wakes_it() -> None:
     assert [item.path for item in found.warnings if item.rule == "clouds/wake"] == ["/pools/serve/min_nodes"]
 
 
+def test_a_karpenter_that_is_there_already_is_used_and_not_installed() -> None:
+    found = of_text(edited(("  storage:\n", "  controllers: {existing: [karpenter-crd, karpenter]}\n  storage:\n")))
+    assert {item.name for item in found.all("EC2NodeClass")} == {"serve", "train"}
+    assert not {"karpenter", "karpenter-crd"} & {item.name for item in found.all("Release")}
+    assert not found.all("Queue")
+
+
 def test_the_older_efa_layout_is_a_node_group_of_one_zone(ladder: Recorded) -> None:
     group, template = ladder.one("NodeGroup", "older").inputs, ladder.one("LaunchTemplate", "older").inputs
     assert group["scalingConfig"] == {"minSize": 1, "desiredSize": 1, "maxSize": 2}

@@ -194,6 +194,13 @@ def test_nodes_get_the_plugin_and_where_a_daemon_needs_gpus_what_hands_them_over
         assert item.inputs["spec"]["template"]["spec"]["nodeSelector"] == {"springtide.dev/pool": pool}
 
 
+def test_pods_come_after_what_prepares_their_nodes_and_it_goes_before_the_nodes(made: Recorded) -> None:
+    user = made.one("ConfigMap", "tcpxo-user")
+    for daemon in below(made, "tcpxo", ":DaemonSet"):
+        assert made.needs(user, daemon)
+        assert all(made.needs(daemon, node) for node in below(made, "tcpxo", ":NodePool"))
+
+
 @pytest.mark.parametrize("name", ["a3-highgpu-8g", "a3-megagpu-8g", "a3-ultragpu-8g"])
 def test_daemons_run_pinned_images_and_select_their_own_pods(name: str) -> None:
     for manifest in daemon_sets("train", machine(name)).values():

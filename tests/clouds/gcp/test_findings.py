@@ -90,6 +90,73 @@ def test_an_administrator_is_somebody_whom_iam_knows(member: str) -> None:
     assert told(cluster(admins=("group:ops@example.com", member))) == [("gcp/admin", "/admins/1")]
 
 
+def test_an_api_without_a_way_in_for_who_deploys_is_refused() -> None:
+    [found] = cluster(access=("private",))
+    assert (found.rule, found.path, found.allowed) == ("gcp/api-reachable", "/runner", ("inside",))
+    assert cluster(access=("private",), runner="inside") == []
+
+
+def test_gke_takes_a_hundred_ranges() -> None:
+    ranges = tuple(f"203.0.113.{i}/32" for i in range(101))
+    assert cluster(access=ranges[:100]) == []
+    assert told(cluster(access=ranges)) == [("gcp/access-ranges", "/access")]
+
+
+def test_an_adopted_cluster_is_used_as_it_is() -> None:
+    assert cluster(existing="shared", version="1.33") == []
+    said = {
+        "system_nodes": 3,
+        "log_retention_days": 30,
+        "release_channel": "stable",
+        "system_machine_types": ("n2-standard-4",),
+    }
+    assert told(cluster(existing="shared", **said)) == [
+        ("gcp/adopted-cluster", "/system_machine_types"),
+        ("gcp/adopted-cluster", "/system_nodes"),
+        ("gcp/adopted-cluster", "/release_channel"),
+    ]
+    assert told(cluster(existing="projects/x/clusters/y")) == [("gcp/cluster-name", "/existing")]
+
+
+def test_autopilot_has_no_system_nodes_of_ours() -> None:
+    assert cluster(mode="auto") == []
+    assert told(cluster(mode="auto", system_nodes=3)) == [("gcp/auto-mode", "/system_nodes")]
+
+
+@pytest.mark.parametrize(
+    ("said", "path"),
+    [
+        ({"cidr": "100.64.0.0/16"}, "/cidr"),
+        ({"cidr": "10.0.0.0/16", "pods_cidr": "10.0.0.0/12"}, "/pods_cidr"),
+        ({"cidr": "169.254.0.0/16"}, "/cidr"),
+        ({"pods_cidr": "224.0.0.0/16"}, "/pods_cidr"),
+    ],
+)
+def test_ranges_that_a_network_cannot_have_are_refused(said: dict[str, str], path: str) -> None:
+    assert told(network(**said)) == [("gcp/range", path)]
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"pods_cidr": "10.4.0.0/14"}, {"cidr": "172.16.0.0/20", "pods_cidr": "10.0.0.0/9"}]
+)
+def test_pods_may_have_any_range_beside_the_networks_own(said: dict[str, str]) -> None:
+    assert network(**said) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("cidr", "10.1.0.0/16"),
+        ("nat", "per-zone"),
+        ("pods_cidr", "10.4.0.0/14"),
+        ("endpoints", ("storage", "registry")),
+    ],
+)
+def test_nothing_is_said_of_an_adopted_network_that_would_do_nothing(key: str, value: object) -> None:
+    found = network(existing=NETWORK, subnets={"us-central1": SUBNET}, **{key: value})
+    assert told(found) == [("gcp/adopted-network", f"/{key}")]
+
+
 def test_there_is_no_address_translator_per_zone() -> None:
     [found] = network(nat="per-zone")
     assert (found.rule, found.path, found.value, found.allowed) == ("gcp/nat", "/nat", "per-zone", ("one",))
@@ -112,7 +179,7 @@ def test_an_adopted_network_is_named_by_its_path() -> None:
         ({"us-central1": "gpu"}, "/subnets/us-central1"),
         ({"us-east1": SUBNET}, "/subnets/us-east1"),
         ({"us-central1": SUBNET, "us-east1": SUBNET}, "/subnets"),
-        ({"us-east1": SUBNET.replace("us-central1", "us-east1")}, "/subnets"),
+        ({"us-east1": SUBNET.replace("us-central1", "us-east1")}, "/subnets/us-east1"),
     ],
 )
 def test_an_adopted_network_brings_the_subnet_of_its_region(subnets: dict[str, str], path: str) -> None:

@@ -6,6 +6,8 @@ import pytest
 from tests.clouds.gcp.pool_recordings import ZONES, pools
 from tests.recordings import Recorded
 
+from springtide.offline.record import MistakeError
+
 H100: dict[str, Any] = {"gpu": "H100", "gpus_per_node": 8, "max_nodes": 4, "purpose": "training"}
 RESERVATION = "projects/acme-ml-prod/reservations/mega"
 NODE = {
@@ -347,6 +349,18 @@ def test_what_only_the_cloud_knows_of_a_reservation_is_told(made: Recorded) -> N
     [found] = [item for item in made.warnings if item.rule == "gcp/reservation-contents"]
     assert (found.outcome, found.path, found.value) == ("cannot-tell", "/pools/train/reservation", RESERVATION)
     assert found.fix == "gcloud compute reservations describe mega --zone us-central1-a"
+
+
+def test_a_block_of_another_projects_reservation_is_refused_where_the_project_is_known() -> None:
+    foreign = {
+        **H100,
+        "capacity": ["reserved"],
+        "machine_types": ["a3-megagpu-8g"],
+        "reservation": "projects/acme-research/reservations/mega/reservationBlocks/b1",
+        "zones": ["us-central1-a"],
+    }
+    with pytest.raises(MistakeError, match="this is acme-research's"):
+        pools({"train": foreign})
 
 
 def test_a_bound_that_several_node_pools_share_is_told(made: Recorded) -> None:

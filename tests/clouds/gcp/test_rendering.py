@@ -312,6 +312,8 @@ def test_an_adopted_cluster_is_read_and_its_pools_have_an_account_of_ours() -> N
     assert plan.all("NodePool") == plan.all("KeyRing") == []
     assert plan.outputs["cluster"]["value"] == "shared"
     assert plan.one("Account", "cluster-nodes").inputs["accountId"] == "springtide-dev"
+    # The namespace does not go with a cluster that stays.
+    assert plan.one("Namespace", "springtide").options["deleted_with"] is None
 
 
 def test_an_account_is_called_as_iam_takes_it_where_the_environments_name_is_long() -> None:

@@ -1,4 +1,4 @@
-"""What controllers in an EKS cluster need of AWS, and which of them a pool or a storage needs."""
+"""What controllers in an EKS cluster need of AWS, and which of them a pool needs."""
 
 from collections.abc import Callable, Mapping
 

@@ -15,7 +15,6 @@ FLOORS: Mapping[str, tuple[int, ...]] = {
     "capacityReservationSelectorTerms": (1, 3),
     "networkInterfaces": (1, 11),
     "placementGroupSelector": (1, 11),
-    "two blocks or reservations of one type and zone": (1, 6),
     "ec2:DescribeInstanceStatus": (1, 12),
 }
 """What we use of Karpenter, and the oldest version that has it (its upgrade guide and task pages)."""

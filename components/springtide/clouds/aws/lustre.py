@@ -11,6 +11,8 @@ Lustre checks who a process is as a local disk does, and its root directory is r
 where a directory is theirs. Objects that come in from a bucket can be read by everybody.
 """
 
+from typing import Any
+
 import pulumi
 import pulumi_aws as aws
 
@@ -87,7 +89,8 @@ def _group(
 ) -> tuple[aws.ec2.SecurityGroup, list[aws.vpc.SecurityGroupIngressRule]]:
     """The file system's security group, and the rules by which its servers reach the clients: Lustre calls back."""
     clients = cluster["security_group"]
-    rules = [
+    # The same both ways, for which the SDK has two types.
+    rules: list[Any] = [
         {
             "description": "Lustre, between servers and clients",
             "protocol": "tcp",

@@ -80,7 +80,9 @@ def node_group(nodes: Nodes, parent: pulumi.Resource) -> aws.eks.NodeGroup:
         # Scarce machines are given back before others are asked for: a surge may never come.
         update_config={"max_unavailable": 1, "update_strategy": "MINIMAL"},
         labels=dict(nodes.labels),
-        taints=[{**taint, "effect": EFFECTS[taint["effect"]]} for taint in nodes.taints],
+        taints=[
+            {"key": taint["key"], "value": taint["value"], "effect": EFFECTS[taint["effect"]]} for taint in nodes.taints
+        ],
         node_repair_config={"enabled": True},
         opts=child_of(parent, **({"protect": True} if spec.protected else {})),
     )

@@ -135,11 +135,22 @@ def _security_groups(draft: _Draft) -> list[pulumi.Input[str]]:
         tags={"Name": title},
         opts=child_of(draft.parent),
     )
-    within = {"security_group_id": group.id, "referenced_security_group_id": group.id, "ip_protocol": "-1"}
-    inside = child_of(draft.parent)
+    everything = "-1"
     rules = (
-        aws.vpc.SecurityGroupIngressRule(f"{draft.name}-efa", **within, opts=inside),
-        aws.vpc.SecurityGroupEgressRule(f"{draft.name}-efa", **within, opts=inside),
+        aws.vpc.SecurityGroupIngressRule(
+            f"{draft.name}-efa",
+            security_group_id=group.id,
+            referenced_security_group_id=group.id,
+            ip_protocol=everything,
+            opts=child_of(draft.parent),
+        ),
+        aws.vpc.SecurityGroupEgressRule(
+            f"{draft.name}-efa",
+            security_group_id=group.id,
+            referenced_security_group_id=group.id,
+            ip_protocol=everything,
+            opts=child_of(draft.parent),
+        ),
     )
     return [shared, id_after(group.id, *rules)]
 

@@ -1,7 +1,8 @@
 """GCP: GKE with node pools of our own. Each noun has a file of its own; this one only names them."""
 
 from springtide.clouds import Cloud
-from springtide.clouds.gcp.cluster import cluster, cluster_findings
+from springtide.clouds.gcp.cluster import cluster
+from springtide.clouds.gcp.cluster_rules import cluster_findings
 from springtide.clouds.gcp.compute_class import ladder_findings
 from springtide.clouds.gcp.controllers import addon, controller, pool_controllers, storage_controllers
 from springtide.clouds.gcp.fabric import gpudirect_findings
@@ -9,7 +10,8 @@ from springtide.clouds.gcp.filestore import shared, shared_findings
 from springtide.clouds.gcp.flex import flex_start_findings, queued_findings
 from springtide.clouds.gcp.identity import identity
 from springtide.clouds.gcp.lustre import lustre, lustre_findings
-from springtide.clouds.gcp.network import network, network_findings
+from springtide.clouds.gcp.network import network
+from springtide.clouds.gcp.network_rules import network_findings
 from springtide.clouds.gcp.notice import notice
 from springtide.clouds.gcp.pool import gpu_pool, pod_part
 from springtide.clouds.gcp.pool_rules import pool_findings, sharing_findings, wakes

@@ -1,13 +1,13 @@
 """GKE: a regional control plane, what is switched on in it, and the system nodes."""
 
-import re
+from dataclasses import replace
 from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
 
-from springtide import catalog
 from springtide.clouds import ClusterParts
+from springtide.clouds.gcp.cluster_rules import channel
 from springtide.clouds.gcp.encryption import secrets_key
 from springtide.clouds.gcp.identity import workload_pool
 from springtide.clouds.gcp.kubeconfig import Reach, address, authority, kubeconfig, reach
@@ -18,14 +18,8 @@ from springtide.clouds.gcp.provider import labels
 from springtide.component import after, child_of
 from springtide.environment import EnvironmentRef
 from springtide.network import NetworkRef
-from springtide.spec import ClusterSpec, Finding, Source, refuse
+from springtide.spec import ClusterSpec
 
-DEFAULT_CHANNEL = "regular"
-OLDEST = (1, 33)
-"""Before 1.33.2-gke.4655000 the driver of Managed Lustre meets its server only over a port that Google gave up
-(container.v1: LustreCsiDriverConfig)."""
-LOG_RETENTION_DAYS = 30
-"""Of the log bucket _Default, which is the project's and not a cluster's."""
 CONTROL_PLANE_LOGS = ("SYSTEM_COMPONENTS", "WORKLOADS", "APISERVER", "SCHEDULER", "CONTROLLER_MANAGER")
 METRICS = ("SYSTEM_COMPONENTS", "DCGM")
 """DCGM: what the GPUs do."""
@@ -49,7 +43,6 @@ MAINTENANCE: gcp.container.ClusterMaintenancePolicyArgsDict = {
         }
     ],
 }
-_MEMBER = re.compile(r"(user|group|serviceAccount):[^@\s]+@[^@\s]+\.[^@\s]+|principal(Set)?://\S+")
 
 
 def cluster(
@@ -62,7 +55,7 @@ def cluster(
     if spec.existing is not None:
         path = f"projects/{place['account']}/locations/{place['region']}/clusters/{spec.existing}"
         adopted = gcp.container.Cluster.get(name, path, opts=child_of(parent))
-        return _parts(adopted, way, spec.existing, account, [adopted, *admins])
+        return replace(_parts(adopted, way, spec.existing, account, [adopted, *admins]), control_plane=None)
     control_plane = _control_plane(name, spec, place, network, account, admins, parent)
     ready: list[pulumi.Resource] = [control_plane]
     if spec.mode == "standard":
@@ -73,16 +66,6 @@ def cluster(
 def cluster_name(environment: str) -> str:
     """How the cluster of an environment is called."""
     return fitted(label(environment), LONGEST_CLUSTER_NAME)
-
-
-def cluster_findings(spec: ClusterSpec) -> list[Finding]:
-    """What GKE, or the catalog of versions and machine types, does not have."""
-    return [
-        *_version(spec.version, DEFAULT_CHANNEL if spec.release_channel is None else spec.release_channel),
-        *_machines(spec.system_machine_types),
-        *_retention(spec.log_retention_days),
-        *(found for i, member in enumerate(spec.admins) for found in _member(i, member)),
-    ]
 
 
 def _parts(
@@ -115,7 +98,6 @@ def _control_plane(  # noqa: PLR0913, PLR0917  a cluster ties all of these toget
     admins: list[pulumi.Resource],
     parent: pulumi.Resource,
 ) -> gcp.container.Cluster:
-    channel = DEFAULT_CHANNEL if spec.release_channel is None else spec.release_channel
     zones = network["zones"]
     return gcp.container.Cluster(
         name,
@@ -125,7 +107,7 @@ def _control_plane(  # noqa: PLR0913, PLR0917  a cluster ties all of these toget
         subnetwork=network["private_subnets"][zones[0]],
         ip_allocation_policy={"cluster_secondary_range_name": PODS, "services_secondary_range_name": SERVICES},
         min_master_version=spec.version,
-        release_channel={"channel": channel.upper()},
+        release_channel={"channel": channel(spec).upper()},
         database_encryption={"state": "ENCRYPTED", "key_name": secrets_key(name, place, network["network_id"], parent)},
         maintenance_policy=MAINTENANCE,
         gateway_api_config={"channel": "CHANNEL_STANDARD"},
@@ -189,66 +171,3 @@ def _admins(spec: ClusterSpec, place: EnvironmentRef, parent: pulumi.Resource) -
         )
         for member in spec.admins
     ]
-
-
-def _version(version: str, channel: str) -> list[Finding]:
-    known = [item for item in catalog.kubernetes_versions("gcp") if _minor(item.version) >= OLDEST]
-    today = catalog.date("gcp")
-    ends = {item.version: item.standard_support_ends for item in known}
-    offered = [name for name in ends if channel == "extended" or ends[name] > today]
-    if version in offered:
-        return []
-    fix = 'write one of the versions on offer, in quotes: version: "1.xx"'
-    message = f"GKE's channel {channel} has no Kubernetes {version}."
-    if version in ends:
-        message = (
-            f"standard support of Kubernetes {version} ended on {ends[version]}; the channel {channel} has left it."
-        )
-        fix = "use a newer version, or release_channel: extended"
-    return [refuse("gcp/version", "/version", version, message, fix, allowed=offered, source=Source.CATALOG)]
-
-
-def _minor(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
-
-
-def _machines(names: tuple[str, ...]) -> list[Finding]:
-    """A node pool of GKE has one machine type, and no other to fall back to."""
-    small = [item.name for item in catalog.machine_types("gcp") if not item.gpu and item.architecture == "x86_64"]
-    unknown = [
-        refuse(
-            "gcp/system-machine",
-            f"/system_machine_types/{i}",
-            name,
-            f"{name} is no CPU machine type (x86_64) that the catalog knows.",
-            "use one of them",
-            allowed=small,
-            source=Source.CATALOG,
-        )
-        for i, name in enumerate(names)
-        if name not in small
-    ]
-    more = [
-        refuse(
-            "gcp/system-machines", f"/system_machine_types/{i}", name, "a node pool has one machine type.", "remove it"
-        )
-        for i, name in enumerate(names[1:], start=1)
-    ]
-    return [*unknown, *more]
-
-
-def _retention(days: int) -> list[Finding]:
-    if days == LOG_RETENTION_DAYS:
-        return []
-    message = "GKE's logs lie in the project's log bucket _Default, which keeps all logs of the project as long."
-    set_it = f"gcloud logging buckets update _Default --location=global --retention-days={days}"
-    fix = f"remove log_retention_days, and set the bucket's: {set_it}"
-    path = "/log_retention_days"
-    return [refuse("gcp/log-retention", path, days, message, fix, allowed=[LOG_RETENTION_DAYS])]
-
-
-def _member(index: int, member: str) -> list[Finding]:
-    if _MEMBER.fullmatch(member):
-        return []
-    fix = "write user:, group: or serviceAccount: and an address, such as group:ops@example.com"
-    return [refuse("gcp/admin", f"/admins/{index}", member, f"{member!r} is nobody whom IAM knows.", fix)]

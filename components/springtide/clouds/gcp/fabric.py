@@ -36,6 +36,7 @@ API_VERSION = "networking.gke.io/v1"
 class Fabric:
     """The networks of a pool."""
 
+    # In quotes: unquoted, these types would import all of Compute Engine to read a file.
     interfaces: "tuple[gcp.compute.Subnetwork, ...]"
     """Subnets in the order of a machine's cards."""
     networks: "tuple[gcp.compute.Network, ...]"

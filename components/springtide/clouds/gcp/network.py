@@ -1,6 +1,5 @@
 """A VPC with one regional subnet for nodes and pods, Cloud NAT, and a peering for Google's file systems."""
 
-import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_network
 
@@ -12,7 +11,7 @@ from springtide.clouds.gcp.names import label
 from springtide.clouds.gcp.services import BASE, enabled
 from springtide.component import after, child_of
 from springtide.environment import EnvironmentRef
-from springtide.spec import Finding, NetworkSpec, refuse
+from springtide.spec import NetworkSpec
 
 PODS, SERVICES = "pods", "services"
 """Names of the secondary ranges; an adopted subnet must have them under these names."""
@@ -23,8 +22,6 @@ PROXIES_PREFIX = 23
 """What Google recommends for a proxy-only subnet."""
 SLOW = pulumi.CustomTimeouts(delete="20m")
 """Firewall rules and endpoint groups that GKE made go some minutes after their cluster; until then a network stays."""
-_NETWORK = re.compile(r"projects/[a-z0-9-]+/global/networks/[a-z0-9-]+")
-_SUBNET = re.compile(r"projects/[a-z0-9-]+/regions/(?P<region>[a-z0-9-]+)/subnetworks/[a-z0-9-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +75,6 @@ def network(name: str, spec: NetworkSpec, place: EnvironmentRef, parent: pulumi.
         network_id=after(path, vpc, proxies, *peering),
         private_subnets=dict.fromkeys(spec.zones, after(subnet_path, subnet, *way_out)),
     )
-
-
-def network_findings(spec: NetworkSpec) -> list[Finding]:
-    """What a network asks for that GCP does not have.
-
-    `endpoints` is granted whatever it lists: Private Google Access leads to storage, registry and identity at no cost.
-    """
-    return [*_nat_layout(spec.nat), *_network_id(spec.existing), *_subnets(spec)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,39 +187,3 @@ def _adopted(
     vpc = gcp.compute.Network.get(name, existing, opts=inside)
     subnet = gcp.compute.Subnetwork.get(name, path, opts=inside)
     return NetworkParts(network_id=after(existing, vpc), private_subnets=dict.fromkeys(spec.zones, after(path, subnet)))
-
-
-def _nat_layout(layout: str) -> list[Finding]:
-    if layout != "per-zone":
-        return []
-    message = "Cloud NAT belongs to a region and loses nothing with a zone; there is none per zone."
-    return [refuse("gcp/nat", "/nat", layout, message, "remove nat, or write one", allowed=["one"])]
-
-
-def _network_id(existing: str | None) -> list[Finding]:
-    if existing is None or _NETWORK.fullmatch(existing):
-        return []
-    message = f"{existing!r} is no id of a network."
-    return [refuse("gcp/network-id", "/existing", existing, message, "write projects/<project>/global/networks/<name>")]
-
-
-def _subnets(spec: NetworkSpec) -> list[Finding]:
-    """An adopted network brings one subnet: that of the region."""
-    if not spec.subnets:
-        return []
-    if len(spec.subnets) > 1:
-        message = f"a subnet spans all zones of its region, and {len(spec.subnets)} are listed."
-        return [refuse("gcp/subnets", "/subnets", dict(spec.subnets), message, "name the one of the region")]
-    [(region, path)] = spec.subnets.items()
-    found = _SUBNET.fullmatch(path)
-    if found is None or found["region"] != region:
-        message = f"{path!r} is no subnet of {region}."
-        fix = "write <region>: projects/<project>/regions/<region>/subnetworks/<name>; its secondary ranges are pods and services"
-        return [refuse("gcp/subnets", f"/subnets/{region}", path, message, fix)]
-    return [
-        refuse(
-            "gcp/subnets", "/subnets", dict(spec.subnets), f"zone {zone} is not in {region}.", "name the zone's region"
-        )
-        for zone in spec.zones[:1]
-        if zone.rpartition("-")[0] != region
-    ]

@@ -63,10 +63,11 @@ def gpu_pool(name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, par
     pools: list[pulumi.Resource] = []
     for group in made_of:
         pools.append(_node_pool(group, spec, cluster, networks, _made_before(pools), parent))
+    daemons = _daemons(name, spec, choice, pools, parent)
     if len(spec.capacity) == 1:
-        return PoolParts(selector=after({POOL: name}, *pools), pod=part)
+        return PoolParts(selector=after({POOL: name}, *pools, *daemons), pod=part)
     ladder = _class(name, compute_class(name, spec, made_of), pools, parent)
-    return PoolParts(selector=after(by_class, ladder, *pools), pod=part)
+    return PoolParts(selector=after(by_class, ladder, *pools, *daemons), pod=part)
 
 
 def pod_part(name: str, spec: PoolSpec, choice: Choice, *, version: str) -> PodPart:  # noqa: ARG001  the protocol's signature
@@ -129,10 +130,19 @@ def _cards(networks: Fabric | None) -> dict[str, list[dict[str, pulumi.Output[st
 def _networks(name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, parent: pulumi.Resource) -> Fabric | None:
     if spec.fabric != "gpudirect":
         return None
-    machine = choice.machine_types[0]
-    for title, manifest in daemon_sets(name, machine).items():
-        kubernetes.apps.v1.DaemonSet(f"{name}-{title}", **manifest, opts=child_of(parent))
-    return fabric(name, machine, choice.zones[0], cluster, parent)
+    return fabric(name, choice.machine_types[0], choice.zones[0], cluster, parent)
+
+
+def _daemons(
+    name: str, spec: PoolSpec, choice: Choice, pools: Sequence[pulumi.Resource], parent: pulumi.Resource
+) -> list[pulumi.Resource]:
+    """What nodes with a fabric are prepared by: there before a pod that uses it, and gone before the nodes."""
+    if spec.fabric != "gpudirect":
+        return []
+    return [
+        kubernetes.apps.v1.DaemonSet(f"{name}-{title}", **manifest, opts=child_of(parent, depends_on=list(pools)))
+        for title, manifest in daemon_sets(name, choice.machine_types[0]).items()
+    ]
 
 
 def _class(

@@ -1,0 +1,21 @@
+"""Keys that mean nothing beside another one: refused, lest somebody believes that they do something."""
+
+from collections.abc import Iterable
+from dataclasses import MISSING, fields
+from typing import Any
+
+from springtide.spec import ClusterSpec, Finding, NetworkSpec, refuse
+
+
+def unused(spec: ClusterSpec | NetworkSpec, keys: Iterable[str], rule: str, because: str, fix: str) -> list[Finding]:
+    """Which of these keys say something else than their default, where they would say it in vain."""
+    defaults = {item.name: _default(item) for item in fields(spec)}
+    said = {key: getattr(spec, key) for key in keys if getattr(spec, key) != defaults[key]}
+    return [
+        refuse(rule, f"/{key}", value, f"{key} does nothing here: {because}", f"remove {key}, or {fix}")
+        for key, value in said.items()
+    ]
+
+
+def _default(item: Any) -> Any:
+    return item.default if item.default_factory is MISSING else item.default_factory()
