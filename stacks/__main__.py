@@ -3,21 +3,13 @@
 import pulumi
 
 from springtide import Environment, ModelService, TrainingJob, settings
-from springtide.platform import build, join
-from springtide.pool import PoolRef
-from springtide.queue import QueueRef
-from springtide.storage import StorageRef
+from springtide.platform import build, join, named
 
 env = settings.load()
 
 environment = Environment(env.name, env.environment)
 here = build(env, environment) if env.platform is None else join(env.platform, environment)
 
-queues: dict[str | None, QueueRef | None] = {
-    None: None,
-    **here.queues,
-}  # no queue: a run starts when machines are there
-storage: dict[str | None, StorageRef | None] = {None: None, **here.storage}  # no data: the recipe's own
 jobs = {
     name: TrainingJob(
         name,
@@ -26,15 +18,13 @@ jobs = {
             "cluster": here.cluster,
             "pool": here.pools[job.pool],
             "checkpoints": here.storage[job.checkpoints],
-            "data": storage[job.data],
-            "queue": queues[job.queue],
+            "data": named(here.storage, job.data),
+            "queue": named(here.queues, job.queue),
         },
         here.inside,
     )
     for name, job in env.jobs.items()
 }
-places: dict[str | None, PoolRef | None] = dict(here.pools)
-places[None] = None  # no pool: the system nodes, and the CPU
 services = {
     name: ModelService(
         name,
@@ -42,7 +32,7 @@ services = {
             **env.service(service),
             "cluster": here.cluster,
             "model": {"job": jobs[service.model.job].ref},
-            "pool": places[service.pool],
+            "pool": named(here.pools, service.pool),
         },
         here.inside,
     )

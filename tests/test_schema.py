@@ -23,7 +23,10 @@ EVERY_FILE = [*ROOT.glob("stacks/Pulumi.*.yaml"), *ENVIRONMENTS.glob("Pulumi.*.y
 
 def complaints(text: str) -> list[str]:
     validator = jsonschema.Draft202012Validator(SCHEMA)
-    return [error.json_path for error in validator.iter_errors(yaml.safe_load(text))]
+    read = yaml.safe_load(text)
+    # PyYAML takes `on` for a truth; editors and the engine, which read YAML 1.2, do not.
+    config = {"on" if key is True else key: value for key, value in read["config"].items()}
+    return [error.json_path for error in validator.iter_errors({**read, "config": config})]
 
 
 def properties(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

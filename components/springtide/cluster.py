@@ -10,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 from springtide import clouds
 from springtide.component import after, checked, child_of, intent
 from springtide.environment import EnvironmentRef
-from springtide.k8s.namespace import namespace
+from springtide.k8s.namespace import RESTRICTED, namespace
 from springtide.network import NetworkRef
 from springtide.spec import ClusterSpec
 
@@ -42,6 +42,8 @@ class ClusterArgs(TypedDict):
     """Machine types of the CPU nodes that run the cluster's own add-ons. Default: m7i.large, e2-standard-4."""
     system_nodes: NotRequired[int]
     """CPU nodes kept for the add-ons, at least 1. Default 2: one may go away."""
+    pod_security: NotRequired[str]
+    """Pod security standard of the workloads' namespace: restricted, baseline, privileged. Default: what the pools need."""
     log_retention_days: NotRequired[int]
     """Days that the control plane's logs are kept. Default 30."""
 
@@ -105,8 +107,11 @@ class Cluster(pulumi.ComponentResource):
             enable_server_side_apply=True,
             opts=child_of(self, depends_on=made.ready),
         )
+        standard = RESTRICTED if spec.pod_security is None else spec.pod_security
         space = kubernetes.core.v1.Namespace(
-            NAMESPACE, **namespace(NAMESPACE), opts=child_of(self, provider=provider, deleted_with=made.control_plane)
+            NAMESPACE,
+            **namespace(NAMESPACE, standard),
+            opts=child_of(self, provider=provider, deleted_with=made.control_plane),
         )
         self.ref = ClusterRef(
             environment=place,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -19,6 +19,8 @@ from springtide.settings import Settings
 from springtide.spec import PoolSpec, StorageSpec
 from springtide.storage import Storage, StorageRef
 
+R = TypeVar("R")
+
 EXPORT = "platform"
 """Name of the stack's output in which a platform says what only the cloud knows of it."""
 
@@ -33,6 +35,11 @@ class Platform:
     storage: Mapping[str, StorageRef]
     pools: Mapping[str, PoolRef]
     queues: Mapping[str, QueueRef]
+
+
+def named(references: Mapping[str, R], name: str | None) -> R | None:
+    """What goes by a name; no name, nothing: no queue, no data of one's own, no pool."""
+    return None if name is None else references[name]
 
 
 def build(env: Settings, environment: Environment) -> Platform:

@@ -15,6 +15,7 @@ from springtide.spec import (
     NetworkSpec,
     PoolSpec,
     Source,
+    StorageSpec,
     below,
     did_you_mean,
     dns_label,
@@ -244,6 +245,7 @@ def _job(file: EnvironmentFile, name: str, job: JobSection, wrong: Sequence[Find
         *training.findings(name, job),
         *_refers("/pool", job.pool, file.pools, "pools"),
         *_refers("/checkpoints", job.checkpoints, file.storage, "storage"),
+        *_writable(job.checkpoints, file.storage),
         *([] if job.data is None else _refers("/data", job.data, file.storage, "storage")),
         *([] if job.queue is None else _refers("/queue", job.queue, file.queues, "queues")),
     ]
@@ -251,6 +253,17 @@ def _job(file: EnvironmentFile, name: str, job: JobSection, wrong: Sequence[Find
         return found
     pool = file.pools[job.pool]
     return [*found, *fits("/nodes", job.nodes, job.pool, pool.max_nodes, "nodes"), *_waiting(file, job, pool, wrong)]
+
+
+def _writable(name: str, storage: Mapping[str, StorageSpec]) -> list[Finding]:
+    """A Lustre file system begins with a root that belongs to root, and none of our pods is root."""
+    if name not in storage or storage[name].kind != "lustre":
+        return []
+    message = (
+        f"the root of Lustre file system {name} belongs to root, and no pod of ours is root: it could write nothing."
+    )
+    fix = "use a bucket, or storage of kind shared; data may lie on Lustre"
+    return [refuse("storage/lustre-root", "/checkpoints", name, message, fix)]
 
 
 _ROOM = ("max_nodes", "gpus_per_node", "capacity", "purpose")

@@ -59,7 +59,8 @@ class Settings:
     def cluster(self) -> ClusterArgs:
         """Arguments of `Cluster`."""
         access = [PRIVATE] if self.file.cluster.private else list(self.file.cluster.ranges)
-        return cast("ClusterArgs", {**_given(self.file.cluster), "access": access})
+        given = {"pod_security": needs.pod_security(self.file), **_given(self.file.cluster), "access": access}
+        return cast("ClusterArgs", given)
 
     @property
     def controllers(self) -> ControllersArgs:

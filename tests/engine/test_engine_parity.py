@@ -88,6 +88,8 @@ class Engine:
             "PYTHONUTF8": "1",
         }
         (folder / "state").mkdir()
+        if (platform := read_environment(case.file).get("on")) is not None:
+            self._bring_up(platform, case.file.with_name(f"Pulumi.{platform}.yaml"))
         self("stack", "init", self._stack)
         self.configure(case.file.read_text())
 
@@ -99,6 +101,15 @@ class Engine:
         project = yaml.safe_load((root / "Pulumi.yaml").read_text())
         project["plugins"] = {"providers": [{"name": cloud, "path": str(standin)} for cloud in CLOUDS]}
         (self._folder / "Pulumi.yaml").write_text(yaml.safe_dump(project))
+
+    def _bring_up(self, platform: str, file: Path) -> None:
+        """Make the stack that work refers to; the engine gives it the same placeholders as the plan does."""
+        own = self.file.with_name(file.name)
+        shutil.copy(file, own)
+        self("stack", "init", platform)
+        key = [line for line in own.read_text().splitlines() if line.startswith("encryptionsalt:")]
+        own.write_text("\n".join([file.read_text().rstrip("\n"), *key, ""]))
+        self("up", "--yes", "--skip-preview", "--stack", platform)
 
     def __call__(self, *arguments: str) -> str:
         """Run one command; its standard output."""
@@ -240,7 +251,8 @@ def test_a_destroy_goes_against_every_dependency(cycle: Cycle) -> None:
 
 BEFORE = (
     ("kubernetes:*", "aws:eks/nodeGroup:*"),
-    ("kubernetes:*", "aws:eks/addon:*"),
+    ("kubernetes:*", "aws:eks/addon:*::coredns"),
+    ("kubernetes:*", "aws:eks/addon:*::vpc-cni"),
     ("kubernetes:batch/*", "aws:eks/podIdentityAssociation:*"),  # a run that is told to stop saves before it does
     ("kubernetes:batch/*", "aws:iam/rolePolicy:*"),
     ("kubernetes:batch/*", "aws:s3/bucket*"),
@@ -251,8 +263,9 @@ BEFORE = (
     ("kubernetes:jobset.x-k8s.io/*", "aws:eks/podIdentityAssociation:*"),
     ("kubernetes:apps/v1:Deployment", "kubernetes:karpenter.sh/*"),
     ("kubernetes:karpenter.sh/*", "kubernetes:karpenter.k8s.aws/*"),
-    ("kubernetes:karpenter.k8s.aws/*", "kubernetes:helm.sh/*"),
-    ("kubernetes:kueue.x-k8s.io/*", "kubernetes:helm.sh/*"),
+    ("kubernetes:karpenter.k8s.aws/*", "kubernetes:helm.sh/v3:Release::karpenter*"),
+    ("kubernetes:kueue.x-k8s.io/*", "kubernetes:helm.sh/v3:Release::kueue"),
+    ("kubernetes:jobset.x-k8s.io/*", "kubernetes:helm.sh/v3:Release::jobset"),
     ("kubernetes:karpenter.k8s.aws/*", "aws:ec2/placementGroup:*"),
     ("kubernetes:karpenter.k8s.aws/*", "aws:ec2/securityGroup:*"),
     ("kubernetes:helm.sh/*", "aws:sqs/queue:*"),
@@ -290,16 +303,23 @@ what it runs on, and that before what it is reached by."""
 @pytest.mark.parametrize(("first", "then"), BEFORE)
 def test_a_destroy_strands_nothing(cycle: Cycle, first: str, then: str) -> None:
     created = [resource for resource in cycle.changed_plan.resources if resource.custom and resource.id is None]
-    early = [resource.urn for resource in created if fnmatch(resource.type, first) and not fnmatch(resource.type, then)]
-    late = [resource.urn for resource in created if fnmatch(resource.type, then)]
+    early = [resource.urn for resource in created if _is(resource, first) and not _is(resource, then)]
+    late = [resource.urn for resource in created if _is(resource, then)]
     if not (early and late):
         pytest.skip("this environment has no such pair")
     begun, done = _deletions(cycle.destroy_events)
     assert [(one, other) for one in early for other in late if not done[one] < begun[other]] == []
 
 
+def _is(resource: Resource, pattern: str) -> bool:
+    """Whether a resource is of a type, or, after `::`, of a type and a name."""
+    return fnmatch(f"{resource.type}::{resource.name}", pattern if "::" in pattern else f"{pattern}::*")
+
+
 def _with_one_change(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration with one more node in its first pool, or, where it has none, with another size."""
+    """The configuration with one more node in its first pool; or an image for work that waits for one; or another size."""
+    if "on" in config:
+        return {**config, "images": {"registry": "registry.example.com/team", "digest": f"sha256:{'ab' * 32}"}}
     pools = config.get("pools")
     if not pools and "storage" in config:
         storage, name = config["storage"], min(config["storage"])
@@ -310,12 +330,15 @@ def _with_one_change(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "pools": {**pools, name: {**pools[name], "max_nodes": pools[name]["max_nodes"] + 1}}}
 
 
+def _is_default(urn: str) -> bool:
+    """Whether it is a provider that the engine makes by itself; the one behind stack references is built in."""
+    return urn.rpartition("::")[2].startswith("default_") or "::pulumi:providers:pulumi::" in urn
+
+
 def _own(states: Mapping[str, Any]) -> dict[str, Any]:
     """Without what the engine adds: the root stack and default providers."""
     return {
-        urn: state
-        for urn, state in states.items()
-        if state["type"] != "pulumi:pulumi:Stack" and not urn.rpartition("::")[2].startswith("default_")
+        urn: state for urn, state in states.items() if state["type"] != "pulumi:pulumi:Stack" and not _is_default(urn)
     }
 
 
@@ -382,7 +405,7 @@ def _seconds(text: str) -> int:
 
 def _provider(reference: str) -> str | None:
     urn = reference.rpartition("::")[0]
-    return None if not urn or urn.rpartition("::")[2].startswith("default_") else urn
+    return None if not urn or _is_default(urn) else urn
 
 
 def _inputs(state: Mapping[str, Any]) -> dict[str, Any]:

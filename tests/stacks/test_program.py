@@ -238,7 +238,7 @@ def test_a_service_of_a_job_that_never_ran_waits_for_a_model() -> None:
 
 
 def test_the_stack_tells_what_people_need_to_go_on(full: Recorded) -> None:
-    assert full.outputs.keys() == {"cluster", "kubeconfig", "storage", "services"}
+    assert full.outputs.keys() == {"cluster", "kubeconfig", "platform", "storage", "services"}
     assert full.outputs["storage"]["value"] == {
         "archive": "s3://springtide-full-archive-123456789012",
         "artifacts": "s3://springtide-full-artifacts-123456789012",

@@ -84,7 +84,7 @@ class _Cloud:
         if isinstance(given, dict) and sdk.is_object(hint):
             types = sdk.object_types(hint)
             kept = {key: self.completed(types.get(key), value, child(pointer, key)) for key, value in given.items()}
-            added = {name: t for name, t in types.items() if name not in given and _is_scalar(_without_none(t))}
+            added = {name: t for name, t in types.items() if name not in given and _is_plain(_without_none(t))}
             return kept | {name: self.invented(t, child(pointer, name)) for name, t in added.items()}
         if isinstance(given, list) and get_origin(hint) in _LISTS:
             (element,) = get_args(hint)
@@ -155,6 +155,11 @@ def _without_none(hint: Any) -> Any:
 
 def _is_optional(hint: Any) -> bool:
     return get_origin(hint) in (Union, UnionType) and NoneType in get_args(hint)
+
+
+def _is_plain(hint: Any) -> bool:
+    """Whether a cloud may add it to an object that was given: a value, or a list of values, such as addresses."""
+    return _is_scalar(hint) or (get_origin(hint) in _LISTS and _is_scalar(_without_none(get_args(hint)[0])))
 
 
 def _is_scalar(hint: Any) -> bool:

@@ -4,6 +4,7 @@ from springtide.spec.checks import at_least, distinct, network_range, one_of, sp
 from springtide.spec.finding import Finding, refuse
 
 MODES = ("standard", "auto")
+POD_SECURITY = ("restricted", "baseline", "privileged")
 RUNNERS = ("outside", "inside")
 CHANNELS = ("rapid", "regular", "stable", "extended")
 PRIVATE = "private"
@@ -24,6 +25,7 @@ class ClusterSpec:
     system_machine_types: tuple[str, ...] = ()
     system_nodes: int = 2
     log_retention_days: int = 30
+    pod_security: str | None = None
 
     @property
     def private(self) -> bool:
@@ -43,6 +45,7 @@ class ClusterSpec:
             *distinct("/access", self.ranges),
             *one_of("/runner", self.runner, RUNNERS),
             *one_of("/mode", self.mode, MODES),
+            *([] if self.pod_security is None else one_of("/pod_security", self.pod_security, POD_SECURITY)),
             *channel,
             *distinct("/admins", self.admins),
             *distinct("/system_machine_types", self.system_machine_types),

@@ -22,6 +22,7 @@ class StorageSpec:
     size_gib: int | None = None
     mbps_per_tib: int | None = None
     linked_bucket: str | None = None
+    """Name of the bucket whose objects are files of a Lustre file system, and which gets what is written there."""
     protect: bool | None = None
 
     @property

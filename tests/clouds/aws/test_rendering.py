@@ -180,5 +180,5 @@ def test_no_right_of_a_workload_is_wider_than_its_run(full: Recorded) -> None:
         json.loads(item.inputs["policy"])["Statement"] for item in full.all("RolePolicy") if "Identity" in item.urn
     ]
     resources = {name for policy in policies for statement in policy for name in statement["Resource"]}
-    arn = "arn:aws:s3:::springtide-full-artifacts-123456789012"
-    assert resources == {arn, f"{arn}/jobs/gpt/2026-11-22a/*"}
+    artifacts, archive = (f"arn:aws:s3:::springtide-full-{name}-123456789012" for name in ("artifacts", "archive"))
+    assert resources == {artifacts, f"{artifacts}/jobs/gpt/2026-11-22a/*", archive, f"{archive}/data/*"}

@@ -16,11 +16,11 @@ from springtide.clouds.aws.kubeconfig import kubeconfig
 from springtide.clouds.aws.nodes import node_role
 from springtide.clouds.aws.order import id_after
 from springtide.clouds.aws.standard import standard
-from springtide.clouds.aws.unused import unused
 from springtide.component import after, child_of
 from springtide.environment import EnvironmentRef
 from springtide.network import NetworkRef
 from springtide.spec import ClusterSpec, Finding, Source, refuse
+from springtide.spec.unused import unused
 
 MODES = {"standard": standard, "auto": auto}
 OF_SYSTEM_NODES = ("system_machine_types", "system_nodes")

@@ -18,10 +18,10 @@ from springtide.clouds.aws.addresses import WIDEST_RANGE, conflict, parsed, rang
 from springtide.clouds.aws.endpoints import INTERFACES, gateway_endpoint, interface_endpoints
 from springtide.clouds.aws.order import id_after
 from springtide.clouds.aws.provider import label
-from springtide.clouds.aws.unused import unused
 from springtide.component import child_of
 from springtide.environment import EnvironmentRef
 from springtide.spec import Finding, NetworkSpec, did_you_mean, refuse
+from springtide.spec.unused import unused
 
 DISCOVERY = "karpenter.sh/discovery"
 """Tag by which people, and NodeClasses that are not ours, find the subnets of a cluster. Ours name them by id."""

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 
 from springtide import catalog
-from springtide.clouds.gcp.unused import unused
 from springtide.spec import ClusterSpec, Finding, Source, refuse
+from springtide.spec.unused import unused
 
 DEFAULT_CHANNEL = "regular"
 OLDEST = (1, 33)

@@ -11,6 +11,9 @@ import pulumi_gcp as gcp
 from springtide.spec import ClusterSpec
 
 EVERYONE = "0.0.0.0/0"
+WITHIN = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
+"""Where addresses of the network, and of networks connected to it, come from (RFC 1918, RFC 6598); nobody on the internet
+has one. GKE's list holds for the private address too, and it wants one where there is no other address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +37,13 @@ def reach(spec: ClusterSpec) -> Reach:
     if EVERYONE in spec.ranges:
         return Reach(by_name=True, settings=_endpoints(by_name=True) | _private_nodes(private_api=False))
     settings = _endpoints(by_name=False) | _private_nodes(private_api=spec.private)
-    listed = [{"cidr_block": cidr, "display_name": cidr} for cidr in spec.ranges]
-    authorized = {"cidr_blocks": listed, "gcp_public_cidrs_access_enabled": False}
-    lists = {"master_authorized_networks_config": authorized} if listed else {}
-    return Reach(inside=spec.runner == "inside", settings=settings | lists)
+    inside = spec.runner == "inside"
+    listed = [*spec.ranges, *(WITHIN if inside else ())]
+    authorized = {
+        "cidr_blocks": [{"cidr_block": cidr, "display_name": cidr} for cidr in listed],
+        "gcp_public_cidrs_access_enabled": False,
+    }
+    return Reach(inside=inside, settings={**settings, "master_authorized_networks_config": authorized})
 
 
 def address(control_plane: gcp.container.Cluster, way: Reach) -> pulumi.Output[str]:

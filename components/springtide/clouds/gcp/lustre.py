@@ -75,15 +75,14 @@ def _speed(spec: StorageSpec) -> list[Finding]:
 
 def _size(spec: StorageSpec) -> list[Finding]:
     step = STEPS_GIB.get(_throughput(spec))
-    if step is None or (spec.size_gib is not None and spec.size_gib > 0 and spec.size_gib % step == 0):
+    # Without a size it is none on any cloud: the spec says so.
+    if step is None or spec.size_gib is None or (spec.size_gib > 0 and spec.size_gib % step == 0):
         return []
     asked = _throughput(spec)
     message = (
-        f"Managed Lustre does not grow by itself: it needs a size, here in steps of {step} GiB."
-        if spec.size_gib is None
-        else f"with {asked} MB/s for each TiB, Managed Lustre is sold in steps of {step} GiB, and not with {spec.size_gib}."
+        f"with {asked} MB/s for each TiB, Managed Lustre is sold in steps of {step} GiB, and not with {spec.size_gib}."
     )
-    above = step if spec.size_gib is None else max(step, -(-spec.size_gib // step) * step)
+    above = max(step, -(-spec.size_gib // step) * step)
     fix = f"use {above}, or another mbps_per_tib: the faster, the smaller its steps"
     return [refuse("gcp/lustre-size", "/size_gib", spec.size_gib, message, fix, allowed=[above])]
 

@@ -20,6 +20,8 @@ DEFAULT_PODS_CIDR = "100.64.0.0/14"
 LUSTRE_PORT = "988"
 PROXIES_PREFIX = 23
 """What Google recommends for a proxy-only subnet."""
+WEBHOOK_PORTS = ("6443", "8082", "8443", "9443")
+"""Where KEDA serves metrics, Kueue its queues, and controllers their webhooks (the charts' own defaults)."""
 SLOW = pulumi.CustomTimeouts(delete="20m")
 """Firewall rules and endpoint groups that GKE made go some minutes after their cluster; until then a network stays."""
 
@@ -69,10 +71,11 @@ def network(name: str, spec: NetworkSpec, place: EnvironmentRef, parent: pulumi.
     subnet = _nodes(site, divided, pods)
     proxies = _proxies(site, divided)
     peering = _peering(site, divided)
+    webhooks = _webhooks(site, divided)
     way_out = _way_out(site)
     subnet_path = f"projects/{place['account']}/regions/{place['region']}/subnetworks/{called}"
     return NetworkParts(
-        network_id=after(path, vpc, proxies, *peering),
+        network_id=after(path, vpc, proxies, webhooks, *peering),
         private_subnets=dict.fromkeys(spec.zones, after(subnet_path, subnet, *way_out)),
     )
 
@@ -151,6 +154,22 @@ def _peering(site: _Site, divided: Ranges) -> list[pulumi.Resource]:
         opts=inside,
     )
     return [connection, lustre]
+
+
+def _webhooks(site: _Site, divided: Ranges) -> gcp.compute.Firewall:
+    """The control plane's way to webhooks and metrics that run on nodes; GKE's own rule lets it reach 443 and 10250 alone.
+
+    Its private endpoint has an address of the nodes' subnet. Without this rule, whatever JobSet and Kueue admit times out.
+    """
+    return gcp.compute.Firewall(
+        f"{site.name}-webhooks",
+        name=f"{site.called}-webhooks",
+        network=site.network,
+        direction="INGRESS",
+        source_ranges=[str(divided.nodes)],
+        allows=[{"protocol": "tcp", "ports": list(WEBHOOK_PORTS)}],
+        opts=child_of(site.parent, custom_timeouts=SLOW),
+    )
 
 
 def _way_out(site: _Site) -> list[pulumi.Resource]:

@@ -4,8 +4,8 @@ import re
 from ipaddress import IPv4Network
 
 from springtide.clouds.gcp.network import DEFAULT_PODS_CIDR
-from springtide.clouds.gcp.unused import unused
 from springtide.spec import Finding, NetworkSpec, refuse
+from springtide.spec.unused import unused
 
 OURS_ONLY = ("cidr", "nat", "pods_cidr", "endpoints")
 """Keys of a network that we make."""

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from typing import Any
 
-from springtide.spec import ClusterSpec, Finding, NetworkSpec, refuse
+from springtide.spec.cluster import ClusterSpec
+from springtide.spec.environment import NetworkSpec
+from springtide.spec.finding import Finding, refuse
 
 
 def unused(spec: ClusterSpec | NetworkSpec, keys: Iterable[str], rule: str, because: str, fix: str) -> list[Finding]:
