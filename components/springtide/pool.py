@@ -126,6 +126,7 @@ class GpuPool(pulumi.ComponentResource):
         choice = selection.choose(spec, place["cloud"], place["region"], cluster["zones"])
         said = intent(spec, cloud=place["cloud"], region=place["region"], zones=choice.zones)
         said["machineTypes"] = [machine.name for machine in choice.machine_types]
+        said |= {"ceilingNodes": cloud.ceiling(spec, choice), "wakes": _wakes(spec, cloud)}
         super().__init__("springtide:index:GpuPool", name, said, opts)
         tell(_never_wakes(name, spec, place["cloud"]))
         made = cloud.gpu_pool(name, spec, choice, cluster, self)
@@ -179,9 +180,12 @@ def name_findings(path: str, name: str) -> list[Finding]:
     return [refuse("spec/name", path, name, "the nodes of the cluster's own add-ons are called so.", "rename the pool")]
 
 
+def _wakes(spec: PoolSpec, cloud: clouds.Cloud) -> bool:
+    return isinstance(cloud, clouds.SupportsWaking) and cloud.wakes(spec)
+
+
 def _never_wakes(name: str, spec: PoolSpec, cloud: str) -> list[Finding]:
-    target = clouds.load(cloud)
-    if spec.min_nodes > 0 or (isinstance(target, clouds.SupportsWaking) and target.wakes(spec)):
+    if spec.min_nodes > 0 or _wakes(spec, clouds.load(cloud)):
         return []
     message = f"nothing wakes pool {name} from zero: a pod that asks for it stays pending."
     fix = "set min_nodes to what runs now, and back to 0 when it is done"

@@ -119,6 +119,10 @@ class Cloud(Protocol):
         """An elastic pool of GPU nodes."""
         ...
 
+    def ceiling(self, spec: PoolSpec, choice: "Choice") -> int:
+        """Most nodes the pool can have when more work waits than it has room for: each of its rungs is bounded by itself."""
+        ...
+
     def bucket(self, name: str, spec: StorageSpec, place: "EnvironmentRef", parent: pulumi.Resource) -> StorageParts:
         """A private, encrypted bucket."""
         ...

@@ -53,6 +53,7 @@ def test_a_shared_file_system_lives_in_the_region_and_gkes_driver_finds_it(full:
         "modeInstance/us-central1/springtide-gcp-home/shared",
     )
     assert found["volumeAttributes"]["volume"] == "shared"
+    assert "/ipAddresses/0" in found["volumeAttributes"]["ip"]
 
 
 def test_lustre_lives_in_one_zone_and_gkes_driver_finds_it(full: Recorded) -> None:

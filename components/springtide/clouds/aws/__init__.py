@@ -9,7 +9,14 @@ from springtide.clouds.aws.lustre import lustre, lustre_findings
 from springtide.clouds.aws.network import network, network_findings
 from springtide.clouds.aws.notice import notice
 from springtide.clouds.aws.pool import gpu_pool, pod_part
-from springtide.clouds.aws.pool_rules import efa_findings, ladder_findings, pool_findings, reservation_findings, wakes
+from springtide.clouds.aws.pool_rules import (
+    efa_findings,
+    ladder_findings,
+    most_nodes,
+    pool_findings,
+    reservation_findings,
+    wakes,
+)
 from springtide.clouds.aws.provider import account_findings, provider
 from springtide.clouds.aws.registry import registry
 from springtide.clouds.aws.shared import shared, shared_findings
@@ -27,6 +34,7 @@ class Aws:
     addon = staticmethod(addon)
     controller = staticmethod(controller)
     bucket = staticmethod(bucket)
+    ceiling = staticmethod(most_nodes)
     bucket_findings = staticmethod(bucket_findings)
     bucket_url = staticmethod(bucket_url)
     cluster = staticmethod(cluster)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from springtide.catalog import MachineType
 from springtide.clouds.aws import efa
-from springtide.clouds.aws.ladder import managed, together
+from springtide.clouds.aws.ladder import ceiling, managed, rungs, together
 from springtide.selection import Choice
 from springtide.spec import Finding, PoolSpec, Source, refuse
 
@@ -20,6 +20,11 @@ _OWN = ("springtide.dev", "nvidia.com", "karpenter.sh", "karpenter.k8s.aws", "ku
 def wakes(spec: PoolSpec) -> bool:
     """Whether something makes the first node of this pool: Karpenter does, and nothing scales a managed node group."""
     return not managed(spec)
+
+
+def most_nodes(spec: PoolSpec, choice: Choice) -> int:
+    """Most nodes that the pool can have, over all its rungs."""
+    return ceiling(spec, rungs("", spec, choice.zones, ""))
 
 
 def ladder_findings(spec: PoolSpec) -> list[Finding]:

@@ -14,7 +14,7 @@ from springtide.clouds.gcp.network import network
 from springtide.clouds.gcp.network_rules import network_findings
 from springtide.clouds.gcp.notice import notice
 from springtide.clouds.gcp.pool import gpu_pool, pod_part
-from springtide.clouds.gcp.pool_rules import pool_findings, sharing_findings, wakes
+from springtide.clouds.gcp.pool_rules import most_nodes, pool_findings, sharing_findings, wakes
 from springtide.clouds.gcp.provider import account_findings, provider
 from springtide.clouds.gcp.registry import registry
 from springtide.clouds.gcp.reservation import reservation_findings
@@ -32,6 +32,7 @@ class Gcp:
     addon = staticmethod(addon)
     controller = staticmethod(controller)
     bucket = staticmethod(bucket)
+    ceiling = staticmethod(most_nodes)
     bucket_findings = staticmethod(bucket_findings)
     bucket_url = staticmethod(bucket_url)
     cluster = staticmethod(cluster)

@@ -18,8 +18,8 @@ def controller(chart: str, cluster: ClusterRef, parent: pulumi.Resource) -> Cont
 
 
 def pool_controllers(spec: PoolSpec, mode: str) -> tuple[str, ...]:  # noqa: ARG001
-    """Charts and add-ons without which such a pool does not work."""
-    return ()
+    """Kueue, which asks for queued capacity on behalf of a whole run; for everything else GKE has what it takes."""
+    return ("kueue",) if "queued" in spec.capacity else ()
 
 
 def storage_controllers(spec: StorageSpec) -> tuple[str, ...]:  # noqa: ARG001

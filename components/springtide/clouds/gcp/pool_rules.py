@@ -48,6 +48,11 @@ def sharing_findings(spec: PoolSpec) -> list[Finding]:
     return found
 
 
+def most_nodes(spec: PoolSpec, choice: Choice) -> int:
+    """Most nodes that the pool can have, over all its node pools."""
+    return spec.max_nodes * max(len(groups("", spec, choice)), 1)
+
+
 def wakes(spec: PoolSpec) -> bool:  # noqa: ARG001  the protocol's signature
     """Whether something makes the first node: GKE's autoscaler knows what an empty node pool would bring.
 
