@@ -88,8 +88,9 @@ class Engine:
             "PYTHONUTF8": "1",
         }
         (folder / "state").mkdir()
-        if (platform := read_environment(case.file).get("on")) is not None:
-            self._bring_up(platform, case.file.with_name(f"Pulumi.{platform}.yaml"))
+        platform = case.file.with_name(f"Pulumi.{read_environment(case.file).get('on')}.yaml")
+        if platform.is_file():
+            self._bring_up(platform.stem.removeprefix("Pulumi."), platform)
         self("stack", "init", self._stack)
         self.configure(case.file.read_text())
 
@@ -261,7 +262,6 @@ BEFORE = (
     ("kubernetes:jobset.x-k8s.io/*", "kubernetes:karpenter.sh/*"),
     ("kubernetes:jobset.x-k8s.io/*", "kubernetes:kueue.x-k8s.io/*"),
     ("kubernetes:jobset.x-k8s.io/*", "aws:eks/podIdentityAssociation:*"),
-    ("kubernetes:apps/v1:Deployment", "kubernetes:karpenter.sh/*"),
     ("kubernetes:karpenter.sh/*", "kubernetes:karpenter.k8s.aws/*"),
     ("kubernetes:karpenter.k8s.aws/*", "kubernetes:helm.sh/v3:Release::karpenter*"),
     ("kubernetes:kueue.x-k8s.io/*", "kubernetes:helm.sh/v3:Release::kueue"),
@@ -270,9 +270,9 @@ BEFORE = (
     ("kubernetes:karpenter.k8s.aws/*", "aws:ec2/securityGroup:*"),
     ("kubernetes:helm.sh/*", "aws:sqs/queue:*"),
     ("kubernetes:helm.sh/*", "aws:eks/nodeGroup:*"),
-    ("kubernetes:cloud.google.com/*", "gcp:container/nodePool:*"),
+    ("kubernetes:cloud.google.com/*::serve", "gcp:container/nodePool:*::serve-*"),
     ("kubernetes:jobset.x-k8s.io/*", "gcp:container/nodePool:*"),
-    ("gcp:container/nodePool:*", "kubernetes:networking.gke.io/*"),
+    ("gcp:container/nodePool:*::train-*", "kubernetes:networking.gke.io/*::train-*"),
     ("aws:eks/nodeGroup:*", "aws:eks/cluster:*"),
     ("aws:eks/nodeGroup:*", "aws:ec2/launchTemplate:*"),
     ("aws:eks/nodeGroup:*", "aws:iam/rolePolicyAttachment:*"),

@@ -169,8 +169,9 @@ def test_interface_endpoints_are_charged_and_gateway_endpoints_are_not() -> None
     kind = "aws:ec2/vpcEndpoint:VpcEndpoint"
     made.add(kind, "s3", made.stack, {"vpcEndpointType": "Gateway"})
     assert estimate(made.plan()).unpriced == ()
-    made.add(kind, "sts", made.stack, {"vpcEndpointType": "Interface"})
-    assert estimate(made.plan()).unpriced == (f"{kind} (no price in the catalog)",)
+    made.add(kind, "sts", made.stack, {"vpcEndpointType": "Interface", "subnetIds": ["a", "b"]})
+    [found] = estimate(made.plan()).idle
+    assert (found.what, found.count) == ("interfaces of private endpoints", 2)
 
 
 def test_an_environment_without_resources_costs_nothing() -> None:

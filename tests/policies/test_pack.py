@@ -95,7 +95,9 @@ def test_the_pack_says_of_every_environment_what_its_plan_says(pack: Pack, name:
     assert resources
     same(pack.judge(resources), offline(resources))
     alone = [item for item in resources if item["type"] != ENVIRONMENT]
-    same(pack.judge([environment(0), *alone]), offline([environment(0), *alone]))
+    [own] = [item["urn"] for item in resources if item["type"] == ENVIRONMENT]
+    strict = {**environment(0), "urn": own}  # in its place: a pack remembers every environment that it saw
+    same(pack.judge([strict, *alone]), offline([strict, *alone]))
 
 
 def test_the_pack_lists_every_rule_with_its_level_and_severity(pack: Pack) -> None:

@@ -17,7 +17,7 @@ _ROLLING = {_NODE_GROUP: ("/launchTemplate/version", "/releaseVersion", "/versio
 """Properties whose update drains every node and starts a new one in its place."""
 _TEMPLATES = {_NODE_GROUP: "aws:ec2/launchTemplate:LaunchTemplate"}
 _HOLDS_ALL_NODES = frozenset({"aws:eks/cluster:Cluster"})
-_RUNS = frozenset({"kubernetes:batch/v1:Job"})
+_RUNS = frozenset({"kubernetes:batch/v1:Job", "kubernetes:jobset.x-k8s.io/v1alpha2:JobSet"})
 Replaced = Mapping[str, Resource]
 """Replaced resources by URN."""
 _URN = re.compile(r"urn:pulumi:[^\s«»#\"]+")

@@ -1,42 +1,25 @@
 """The idle floor: what is paid for while no GPU node runs, counted from the resources of a plan.
 
-A resource type is priced by the hour, charged by use, free, or unknown; what is charged by use or unknown is named.
+What is charged by use, and what nothing is known about, is named and never guessed.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from springtide import catalog
-from springtide.offline.plan import Plan, Resource
+from springtide.offline.charges import BRINGS_MORE, BY_USE, CHARGES, understood
+from springtide.offline.floors import Kept, kept
+from springtide.offline.plan import Plan
+from springtide.offline.views import ClusterView
 
 HOURS_PER_MONTH = 730
 """What the clouds' own price pages count: 8,760 hours a year over twelve months."""
-
-_NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
-_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
-_BY_THE_HOUR = {
-    "aws:ec2/eip:Eip": ("public IPv4 address", "public-ipv4"),
-    "aws:ec2/natGateway:NatGateway": ("NAT gateway", "nat-gateway"),
-    "aws:eks/cluster:Cluster": ("Kubernetes control plane", "control-plane"),
-    "aws:kms/key:Key": ("encryption key", "encryption-key"),
+_AUTO = {
+    "aws": "machines that EKS Auto Mode makes for the cluster itself, and its fee on every machine",
+    "gcp": "the cluster's own pods on Autopilot (charged by what they ask for)",
 }
-"""Resource type → (words, item of the catalog's service prices), one of them per resource."""
-_BY_USE = {
-    "aws:cloudwatch/logGroup:LogGroup": "logs: ingestion and storage",
-    "aws:ec2/natGateway:NatGateway": "traffic through NAT",
-    "aws:s3/bucket:Bucket": "buckets: storage and requests",
-}
-_FREE = (
-    "aws:autoscaling/tag:", "aws:ec2/internetGateway:", "aws:ec2/launchTemplate:", "aws:ec2/placementGroup:",
-    "aws:ec2/route:", "aws:ec2/routeTable:", "aws:ec2/routeTableAssociation:", "aws:ec2/securityGroup:",
-    "aws:ec2/subnet:", "aws:ec2/vpc:", "aws:eks/accessEntry:", "aws:eks/accessPolicyAssociation:", "aws:eks/addon:",
-    "aws:eks/podIdentityAssociation:", "aws:iam/", "aws:kms/alias:", "aws:s3/bucket", "aws:vpc/securityGroup",
-    "kubernetes:", "pulumi:",
-)  # fmt: skip
-"""Beginnings of types that cost nothing by themselves. Gateway endpoints are free, interface endpoints are not."""
-_GATEWAY_ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,24 +58,46 @@ def idle_items(plan: Plan) -> Iterator[IdleItem]:
     cloud, region = str(plan.environment.get("cloud", "")), str(plan.environment.get("region", ""))
     if cloud not in catalog.clouds():
         return
-    for resource_type, (what, item) in sorted(_BY_THE_HOUR.items(), key=lambda entry: entry[1]):
-        count = sum(1 for resource in plan.of_type(resource_type) if resource.id is None)
-        if count:
-            yield _service(cloud, region, what, item, count)
-    groups = [group for group in plan.of_type(_NODE_GROUP) if _least(group)]
-    yield from _system_nodes(cloud, region, groups, {pool.urn for pool in plan.pools()})
-    disk_gib = sum(_least(group) * _disk_gib(plan, group) for group in groups)
-    if disk_gib:
-        yield _service(cloud, region, "disks of nodes that always run", "disk-gp3", disk_gib, "GiB")
+    yield from _services(plan, cloud, region)
+    groups = [group for group in kept(plan) if group.nodes]
+    yield from _system_nodes(cloud, region, (group for group in groups if not group.in_pool))
+    disks: dict[str, float] = defaultdict(float)
+    for group in groups:
+        for kind, gib in group.disks.items():
+            disks[kind] += group.nodes * gib
+    for kind, gib in sorted(disks.items()):
+        if gib:
+            yield _service(cloud, region, f"disks of nodes that always run, {kind}", f"disk-{kind}", gib, "GiB")
 
 
 def left_out(plan: Plan) -> tuple[str, ...]:
     """What the figures leave out: what is charged by use, and types that nothing is known about."""
-    types = {resource.type for resource in plan.resources if resource.custom and resource.id is None}
-    by_use = [f"{what} (charged by use)" for kind, what in _BY_USE.items() if kind in types]
+    made = [resource for resource in plan.resources if resource.custom and resource.id is None]
+    types = {resource.type for resource in made}
+    by_use = sorted({f"{what} (charged by use)" for kind, what in BY_USE.items() if kind in types})
+    auto = {_AUTO[item.cloud] for item in ClusterView.among(plan.resources) if item.mode == "auto"}
+    brought = {
+        f"{BRINGS_MORE[resource.type][0]} (made in the cluster)"
+        for resource in made
+        if resource.type in BRINGS_MORE and BRINGS_MORE[resource.type][1](resource.inputs)
+    }
     disks = ["disks of GPU nodes while they run"] if plan.pools() else []
-    unknown = sorted(kind for kind in types if not _understood(kind))
-    return (*disks, *by_use, *(f"{kind} (no price in the catalog)" for kind in unknown if _charged(plan, kind)))
+    unknown = (f"{kind} (no price in the catalog)" for kind in sorted(types) if not understood(kind))
+    return (*disks, *by_use, *sorted(auto), *sorted(brought), *unknown)
+
+
+def _services(plan: Plan, cloud: str, region: str) -> Iterator[IdleItem]:
+    counts: dict[tuple[str, str, str], list[float | None]] = defaultdict(list)
+    for resource in plan.resources:
+        if resource.id is None:
+            for charge in CHARGES.get(resource.type, ()):
+                key = (charge.what, charge.item(resource.inputs), charge.unit)
+                counts[key].append(charge.count(resource.inputs))
+    for (what, item, unit), found in sorted(counts.items()):
+        count = sum(value for value in found if value is not None)
+        if count or None in found:
+            line = _service(cloud, region, what, item, count, unit)
+            yield replace(line, amount=replace(line.amount, complete=False)) if None in found else line
 
 
 def _service(cloud: str, region: str, what: str, item: str, count: float, unit: str = "") -> IdleItem:  # noqa: PLR0913, PLR0917  a line's parts
@@ -104,13 +109,11 @@ def _service(cloud: str, region: str, what: str, item: str, count: float, unit: 
     return IdleItem(what=what, count=count, unit=unit, amount=amount, date=price.date, source=price.source)
 
 
-def _system_nodes(cloud: str, region: str, groups: Iterable[Resource], pools: set[str]) -> Iterator[IdleItem]:
+def _system_nodes(cloud: str, region: str, groups: Iterable[Kept]) -> Iterator[IdleItem]:
     """Nodes outside the GPU pools, at their group's first machine type; the pools' bands hold the others."""
     counts: dict[tuple[str, str], int] = defaultdict(int)
     for group in groups:
-        if group.parent not in pools:
-            capacity = "spot" if group.inputs.get("capacityType") == "SPOT" else "on-demand"
-            counts[group.inputs["instanceTypes"][0], capacity] += _least(group)
+        counts[group.machine_type, group.capacity] += group.nodes
     for (machine_type, capacity), count in sorted(counts.items()):
         price = catalog.price(cloud, region, machine_type, capacity)
         amount = Amount(usd=0.0, complete=False) if price is None else Amount(usd=price.usd_per_hour).times(count)
@@ -118,29 +121,3 @@ def _system_nodes(cloud: str, region: str, groups: Iterable[Resource], pools: se
             what=f"system node {machine_type}", count=count, unit="", amount=amount,
             date="" if price is None else price.date, source="" if price is None else price.source,
         )  # fmt: skip
-
-
-def _least(group: Resource) -> int:
-    return int(group.inputs.get("scalingConfig", {}).get("minSize", 0))
-
-
-def _disk_gib(plan: Plan, group: Resource) -> int:
-    """GiB on each node of a group: what its launch template says, as far as it says it."""
-    templates = {urn for urns in group.property_depends_on.values() for urn in urns}
-    mappings = [
-        mapping
-        for template in plan.of_type(_TEMPLATE)
-        if template.urn in templates
-        for mapping in template.inputs.get("blockDeviceMappings", ())
-    ]
-    return sum(int(mapping.get("ebs", {}).get("volumeSize", 0)) for mapping in mappings)
-
-
-def _understood(kind: str) -> bool:
-    return kind in _BY_THE_HOUR or kind in _BY_USE or kind == _NODE_GROUP or kind.startswith(_FREE)
-
-
-def _charged(plan: Plan, kind: str) -> bool:
-    if kind != _GATEWAY_ENDPOINT:
-        return True
-    return any(item.inputs.get("vpcEndpointType", "Gateway") != "Gateway" for item in plan.of_type(kind))

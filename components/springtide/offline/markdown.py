@@ -244,7 +244,7 @@ def _pools(cost: Cost) -> Iterator[str]:
     for item in cost.pools:
         pool, nodes = item.pool, item.nodes
         bands = (
-            f"{capacity.value} {bounds(usd(band.floor), usd(band.now), usd(band.ceiling))}"
+            f"{capacity} {bounds(usd(band.floor), usd(band.now), usd(band.ceiling))}"
             for capacity, band in item.bands.items()
         )
         node = f"{pool.gpus_per_node} × {pool.gpu}: {', '.join(pool.machine_types)}"

@@ -168,7 +168,7 @@ def _pools(report: Report) -> Markup | None:
         )
     )
     headers = [("pool", False), ("node", False), ("bought as", False), ("nodes", True)]
-    headers += [(f"{capacity.value}, USD/h", True) for capacity in cost.capacities]
+    headers += [(f"{capacity}, USD/h", True) for capacity in cost.capacities]
     return _section("Pools: floor / now / ceiling", _table(headers, rows))
 
 

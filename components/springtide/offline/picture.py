@@ -216,7 +216,7 @@ def _pool_lane(report: Report, cost: PoolCost, work: Sequence[Workload]) -> _Lan
 def _prices(cost: PoolCost) -> Iterator[Markup]:
     for row, (capacity, band) in enumerate(cost.bands.items()):
         y = 24 + 32 * row
-        yield _text(_COLUMNS["cost"], y, f"{capacity.value}, USD/h", class_="dim", width=170)
+        yield _text(_COLUMNS["cost"], y, f"{capacity}, USD/h", class_="dim", width=170)
         figures = bounds(usd(band.floor), usd(band.now), usd(band.ceiling))
         yield _text(_COLUMNS["cost"], y + 15, figures, width=170, class_="figures")
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from springtide.offline.views import JobView, PoolView, ServiceView
+from springtide.offline.views import ClusterView, JobView, PoolView, ServiceView
 from springtide.spec import Finding
 
 VERSION = 1
+_STACK_REFERENCE = "pulumi:pulumi:StackReference"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,14 @@ class Plan:
     def of_type(self, resource_type: str) -> tuple[Resource, ...]:
         """The resources of one type, in the plan's order."""
         return tuple(resource for resource in self.resources if resource.type == resource_type)
+
+    @property
+    def platform(self) -> str:
+        """Name of the platform that the plan's jobs and services run on; empty where they run on one of its own."""
+        if ClusterView.among(self.resources):
+            return ""
+        names = (str(item.inputs.get("name", item.name)) for item in self.of_type(_STACK_REFERENCE))
+        return next((name.rpartition("/")[2] for name in names), "")
 
     def pools(self) -> tuple[PoolView, ...]:
         """The GPU pools, as their components were asked for."""

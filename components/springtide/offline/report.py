@@ -18,6 +18,7 @@ from springtide.offline.views import (
     ClusterView,
     ControllersView,
     EnvironmentView,
+    FileSystemView,
     JobView,
     NetworkView,
     PoolView,
@@ -28,7 +29,7 @@ from springtide.offline.views import (
 from springtide.spec import Finding, Outcome, Severity
 
 _ORDER: tuple[type[View], ...] = (
-    EnvironmentView, NetworkView, ClusterView, ControllersView, StorageView, PoolView, JobView, ServiceView,
+    EnvironmentView, NetworkView, ClusterView, ControllersView, StorageView, FileSystemView, PoolView, JobView, ServiceView,
 )  # fmt: skip
 _RANKS = {view.TYPE: rank for rank, view in enumerate(_ORDER)}
 STOPS, WARNINGS, UNSURE = "Stops the plan", "Warnings", "Cannot tell"
@@ -186,7 +187,7 @@ def workloads(plan: Plan) -> tuple[Workload, ...]:
     pools = {pool.name: pool for pool in plan.pools()}
     jobs = {job.name: job for job in plan.jobs()}
     wakes = any(item.wake_nodes for item in ControllersView.among(plan.resources))
-    asleep = {name for name, pool in pools.items() if pool.min_nodes == 0 and not wakes}
+    asleep = {name for name, pool in pools.items() if pool.min_nodes == 0 and not (wakes or pool.wakes)}
     return (
         *(_job(job, pools.get(job.pool), asleep) for job in jobs.values()),
         *(_service(service, jobs, asleep) for service in plan.services()),
@@ -284,7 +285,7 @@ def headline_figures(cost: Cost) -> tuple[tuple[str, Amount, Amount, Amount], ..
 
 def _pools_figures(cost: Cost, capacity: Capacity) -> tuple[str, Amount, Amount, Amount]:
     floor, now, ceiling = (cost.pools_total(capacity, point) for point in ("floor", "now", "ceiling"))
-    return (f"GPU pools, {capacity.value}", floor, now, ceiling)
+    return (f"GPU pools, {capacity}", floor, now, ceiling)
 
 
 def _ordered(findings: Iterable[Finding]) -> list[Finding]:

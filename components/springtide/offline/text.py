@@ -148,7 +148,7 @@ def _pools(report: Report) -> Table | None:
     cost = report.cost
     if not cost.pools:
         return None
-    figures = ("nodes", *(item.value for item in cost.capacities))
+    figures = ("nodes", *(cost.capacities))
     table = _table("pool", "node", *figures, whole=figures)
     for pool in cost.pools:
         table.add_row(*_pool_row(pool, report))

@@ -75,7 +75,7 @@ class EnvironmentView(View):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkView(View):
-    """A network: `zones` are zone ids, `nat` says how many gateways lead out (`one` or `per-zone`)."""
+    """A network: `zones` are zone ids, `nat` says how many gateways lead out (`one` or `per-zone`); `existing` is somebody's."""
 
     TYPE: ClassVar[str] = "springtide:index:Network"
     cloud: str
@@ -83,11 +83,14 @@ class NetworkView(View):
     cidr: str
     zones: tuple[str, ...]
     nat: str
+    pods_cidr: str | None = None
+    endpoints: tuple[str, ...] = ()
+    existing: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterView(View):
-    """A control plane; `access` lists the address ranges that reach its API, or says `private`."""
+    """A control plane; `access` lists who reaches its API, or says `private`; in `mode` auto the cloud makes the nodes."""
 
     TYPE: ClassVar[str] = "springtide:index:Cluster"
     cloud: str
@@ -96,6 +99,8 @@ class ClusterView(View):
     access: tuple[str, ...] | str
     system_machine_types: tuple[str, ...]
     system_nodes: int
+    mode: str = "standard"
+    existing: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +119,17 @@ class PoolView(View):
     purpose: str
     disk_gib: int
     zones: tuple[str, ...]
+    ceiling_nodes: int | None = None
+    """Most nodes it can really have, over all its rungs; None where the plan does not say, and `max_nodes` holds."""
+    wakes: bool = False
+    """Whether something makes its first node when a pod asks for one."""
+    fabric: str = "none"
+    reservation: str | None = None
+
+    @property
+    def most_nodes(self) -> int:
+        """What can be paid for at once."""
+        return self.max_nodes if self.ceiling_nodes is None else self.ceiling_nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +141,28 @@ class StorageView(View):
     region: str
     kind: str
     expire_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSystemView(View):
+    """A file system that pods mount; `size_gib` is None where it grows by itself."""
+
+    TYPE: ClassVar[str] = "springtide:index:FileSystem"
+    cloud: str
+    region: str
+    kind: str
+    size_gib: int | None = None
+    mbps_per_tib: int | None = None
+    linked_bucket: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueView(View):
+    """A share of some pools that runs wait for in order."""
+
+    TYPE: ClassVar[str] = "springtide:index:Queue"
+    max_gpus: int
+    pools: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +181,7 @@ class JobView(View):
     image: str | None = None
     checkpoints: str | None = None
     data: str | None = None
+    queue: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,15 +204,16 @@ class ServiceView(View):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControllersView(View):
-    """What the environment installs in its cluster."""
+    """What the environment installs in its cluster, and what it says is there already."""
 
     TYPE: ClassVar[str] = "springtide:index:Controllers"
     installed: tuple[str, ...]
+    existing: tuple[str, ...] = ()
 
     @property
     def wake_nodes(self) -> bool:
         """Whether one of them starts a node of a pool that sleeps at zero."""
-        return bool(WAKING_CHARTS.intersection(self.installed))
+        return bool(WAKING_CHARTS.intersection((*self.installed, *self.existing)))
 
 
 def _camel_case(name: str) -> str:

@@ -77,7 +77,10 @@ def _known_share(pool: Node, prices: Mapping[MachineKey, Price]) -> Share:
         return Share(usd_per_hour=Decimal("Infinity"), text=f"{pool.name} has no maximum")
     if not _is_count(most.value):
         return Share(doubts=(cannot_tell(most, f"{most.value!r} is no number of nodes"),))
-    return Share() if most.value == 0 else _priced_share(pool, most.value, prices)
+    # Each rung of a pool is bounded by itself: what all of them can come to is what can be paid for.
+    really = pool.at("ceilingNodes").value
+    nodes = max(really, most.value) if _is_count(really) else most.value
+    return Share() if nodes == 0 else _priced_share(pool, nodes, prices)
 
 
 def _priced_share(pool: Node, nodes: int, prices: Mapping[MachineKey, Price]) -> Share:
