@@ -11,7 +11,7 @@ from springtide import clouds, needs, relations, selection
 from springtide.cluster import Cluster, ClusterRef
 from springtide.controllers import Controllers
 from springtide.environment import Environment, EnvironmentRef
-from springtide.file_system import FileSystem, mounted
+from springtide.file_system import FileSystem, FileSystemArgs, mounted
 from springtide.network import Network
 from springtide.pool import GpuPool, PoolRef, reference
 from springtide.queue import Queue, QueueRef, standing
@@ -51,18 +51,12 @@ def build(env: Settings, environment: Environment) -> Platform:
     buckets = {
         name: Storage(name, {**args, "environment": environment.ref}, inside).ref for name, args in env.storage.items()
     }
-    file_systems = {
-        name: FileSystem(
-            name,
-            {
-                **env.file_system(item),
-                "cluster": controllers.ref,
-                **({} if item.linked_bucket is None else {"linked_bucket": buckets[item.linked_bucket]}),
-            },
-            cluster.inside,
-        ).ref
-        for name, item in env.file_systems.items()
-    }
+    file_systems: dict[str, StorageRef] = {}
+    for name, item in env.file_systems.items():
+        args: FileSystemArgs = {**env.file_system(item), "cluster": controllers.ref}
+        if item.linked_bucket is not None:
+            args["linked_bucket"] = buckets[item.linked_bucket]
+        file_systems[name] = FileSystem(name, args, cluster.inside).ref
     pools = {
         name: GpuPool(name, {**args, "cluster": controllers.ref}, cluster.inside).ref
         for name, args in env.pools.items()

@@ -37,7 +37,7 @@ def written(text: str) -> str:
 
 
 def _rows() -> Sequence[tuple[str, Callable[[str], str]]]:
-    wishes = [("pools that wake from zero", clouds.SupportsWaking)]
+    wishes: list[tuple[str, type]] = [("pools that wake from zero", clouds.SupportsWaking)]
     wishes += [(_WORDS.get(wish.what, wish.what), wish.protocol) for wish in (*WISHES_OF_POOLS, *WISHES_OF_STORAGE)]
     return [
         ("accelerators", _accelerators),

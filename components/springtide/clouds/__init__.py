@@ -4,7 +4,7 @@ A cloud is an object with one method a noun. What a cloud can do beyond `Cloud` 
 `clouds.capabilities`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -216,7 +216,7 @@ def cloud_findings(name: str) -> list[Finding]:
 def pool_findings(cloud: str, spec: PoolSpec, choice: "Choice", *, version: str, mode: str) -> list[Finding]:
     """What a pool asks for that this cloud cannot do, or not so."""
     target = load(cloud)
-    rules = {
+    rules: dict[type, Callable[[Any], list[Finding]]] = {
         SupportsLadder: lambda it: it.ladder_findings(spec),
         SupportsReservations: lambda it: it.reservation_findings(spec, choice),
         SupportsQueuedCapacity: lambda it: it.queued_findings(spec, choice),
@@ -236,7 +236,7 @@ def pool_findings(cloud: str, spec: PoolSpec, choice: "Choice", *, version: str,
 def storage_findings(cloud: str, spec: StorageSpec) -> list[Finding]:
     """What storage asks for that this cloud cannot do, or not so."""
     target = load(cloud)
-    rules = {
+    rules: dict[type, Callable[[Any], list[Finding]]] = {
         SupportsLustre: lambda it: it.lustre_findings(spec),
         SupportsShared: lambda it: it.shared_findings(spec),
     }

@@ -20,6 +20,8 @@ class Charge:
     count: Callable[[Inputs], float | None] = lambda _inputs: 1
     """How much of it there is; None where only the cloud knows."""
     unit: str = ""
+    detail: Callable[[Inputs], str] = lambda _inputs: ""
+    """What tells it from others of its kind, in words."""
 
 
 def number(value: Any) -> float | None:
@@ -60,8 +62,17 @@ def _lustre(inputs: Inputs) -> str:
     return f"lustre-{inputs.get('perUnitStorageThroughput', 'default')}"
 
 
+def _throughput(inputs: Inputs) -> str:
+    each = inputs.get("perUnitStorageThroughput")
+    return "" if each is None else f"{each} MB/s for each TiB"
+
+
+def _tier(inputs: Inputs) -> str:
+    return str(inputs.get("tier", "")).lower()
+
+
 def _filestore(inputs: Inputs) -> str:
-    return f"filestore-{str(inputs.get('tier', '')).lower()}"
+    return f"filestore-{_tier(inputs)}"
 
 
 _CONTROL_PLANE = Charge(what="Kubernetes control plane", item=_always("control-plane"))
@@ -78,7 +89,9 @@ CHARGES: Mapping[str, tuple[Charge, ...]] = {
     ),
     "aws:eks/cluster:Cluster": (_CONTROL_PLANE,),
     "aws:fsx/lustreFileSystem:LustreFileSystem": (
-        Charge(what="Lustre file system", item=_lustre, count=_size("storageCapacity"), unit="GiB"),
+        Charge(
+            what="Lustre file system", item=_lustre, count=_size("storageCapacity"), unit="GiB", detail=_throughput
+        ),
     ),
     "aws:kms/key:Key": (_KEY,),
     "gcp:compute/address:Address": (_EXTERNAL,),
@@ -89,11 +102,11 @@ CHARGES: Mapping[str, tuple[Charge, ...]] = {
     ),
     "gcp:container/cluster:Cluster": (_CONTROL_PLANE,),
     "gcp:filestore/instance:Instance": (
-        Charge(what="Filestore instance", item=_filestore, count=_share_size, unit="GiB"),
+        Charge(what="Filestore instance", item=_filestore, count=_share_size, unit="GiB", detail=_tier),
     ),
     "gcp:kms/cryptoKey:CryptoKey": (_KEY,),
     "gcp:lustre/instance:Instance": (
-        Charge(what="Lustre file system", item=_lustre, count=_size("capacityGib"), unit="GiB"),
+        Charge(what="Lustre file system", item=_lustre, count=_size("capacityGib"), unit="GiB", detail=_throughput),
     ),
 }
 """What is paid for by the hour or the month, by type."""
@@ -144,6 +157,11 @@ BRINGS_MORE: Mapping[str, tuple[str, Callable[[Inputs], bool]]] = {
     "kubernetes:networking.k8s.io/v1:Ingress": ("load balancers of ingresses", lambda _inputs: True),
 }
 """Kubernetes objects for which a controller in the cluster makes something that costs."""
+
+
+def charged(kind: str, inputs: Inputs) -> bool:
+    """Whether this resource costs anything by itself: one that is charged by the piece may be of a free kind."""
+    return kind not in CHARGES or any(charge.count(inputs) != 0 for charge in CHARGES[kind])
 
 
 def understood(kind: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from springtide import catalog
-from springtide.offline.charges import BRINGS_MORE, BY_USE, CHARGES, understood
+from springtide.offline.charges import BRINGS_MORE, BY_USE, CHARGES, charged, understood
 from springtide.offline.floors import Kept, kept
 from springtide.offline.plan import Plan
 from springtide.offline.views import ClusterView
@@ -74,7 +74,7 @@ def left_out(plan: Plan) -> tuple[str, ...]:
     """What the figures leave out: what is charged by use, and types that nothing is known about."""
     made = [resource for resource in plan.resources if resource.custom and resource.id is None]
     types = {resource.type for resource in made}
-    by_use = sorted({f"{what} (charged by use)" for kind, what in BY_USE.items() if kind in types})
+    by_use = {f"{BY_USE[item.type]} (charged by use)" for item in made if item.type in BY_USE and charged(item.type, item.inputs)}
     auto = {_AUTO[item.cloud] for item in ClusterView.among(plan.resources) if item.mode == "auto"}
     brought = {
         f"{BRINGS_MORE[resource.type][0]} (made in the cluster)"
@@ -83,7 +83,7 @@ def left_out(plan: Plan) -> tuple[str, ...]:
     }
     disks = ["disks of GPU nodes while they run"] if plan.pools() else []
     unknown = (f"{kind} (no price in the catalog)" for kind in sorted(types) if not understood(kind))
-    return (*disks, *by_use, *sorted(auto), *sorted(brought), *unknown)
+    return (*disks, *sorted(by_use), *sorted(auto), *sorted(brought), *unknown)
 
 
 def _services(plan: Plan, cloud: str, region: str) -> Iterator[IdleItem]:
@@ -91,7 +91,8 @@ def _services(plan: Plan, cloud: str, region: str) -> Iterator[IdleItem]:
     for resource in plan.resources:
         if resource.id is None:
             for charge in CHARGES.get(resource.type, ()):
-                key = (charge.what, charge.item(resource.inputs), charge.unit)
+                what = ", ".join(filter(None, (charge.what, charge.detail(resource.inputs))))
+                key = (what, charge.item(resource.inputs), charge.unit)
                 counts[key].append(charge.count(resource.inputs))
     for (what, item, unit), found in sorted(counts.items()):
         count = sum(value for value in found if value is not None)

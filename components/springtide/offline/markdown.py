@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from springtide.offline import quota
 from springtide.offline.cost import Cost
 from springtide.offline.diff import Comparison, ResourceChange
 from springtide.offline.idle import Amount
@@ -24,12 +25,14 @@ from springtide.offline.report import (
     coverage,
     disturbed_runs,
     finding_groups,
+    headline,
     headline_figures,
     legend,
     made,
     message_of,
     place_of,
     printable,
+    quota_rows,
     resource_label,
     shown,
     type_counts,
@@ -110,7 +113,7 @@ def code(text: object) -> str:
 
 def _summary(report: Report) -> Iterator[str]:
     known = report.plan.environment
-    place = " · ".join(str(known[key]) for key in ("cloud", "region", "account") if known.get(key))
+    place = " · ".join(part for part in headline(report.plan) if part != known.get("file"))
     yield f"### Plan of {plain(known.get('name', '?'))}{f' ({plain(place)})' if place else ''}"
     yield ""
     yield f"**{plain(verdict(report.plan))}**"
@@ -218,9 +221,17 @@ def _sections(report: Report) -> Iterator[_Section]:
         ),
     )  # fmt: skip
     yield _Section(title="Idle floor", head="| | count | USD/h |\n|---|--:|--:|\n", items=tuple(_idle(report.cost)))
+    yield _Section(
+        title="Quota to have granted before the first node can come",
+        head="| quota | where | for | ask for |\n|---|---|---|--:|\n",
+        items=tuple(
+            f"| {code(name)} | {plain(place)} | {plain(who)} | {plain(amount)} |\n"
+            for name, place, who, amount in quota_rows(report.plan)
+        ),
+    )
     yield _Section(title="Picture", items=(f"```mermaid\n{chart(report)}```\n",) if report.plan.resources else ())
     yield _Section(title="Components", items=tuple(_components(report)))
-    about = [*legend(report.cost), coverage(report.plan), _tools(report)]
+    about = [*legend(report.cost), *quota.notes(report.plan), coverage(report.plan), _tools(report)]
     yield _Section(title="About this plan", items=tuple(f"- {plain(line)}\n" for line in about if line))
 
 

@@ -6,6 +6,7 @@ The page loads nothing and runs nothing; its content policy forbids both, and ev
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from springtide.offline import quota
 from springtide.offline.diff import ResourceChange
 from springtide.offline.idle import HOURS_PER_MONTH
 from springtide.offline.markup import Markup, element, together
@@ -22,11 +23,13 @@ from springtide.offline.report import (
     coverage,
     disturbed_runs,
     finding_groups,
+    headline,
     headline_figures,
     legend,
     made,
     message_of,
     place_of,
+    quota_rows,
     resource_label,
     shown,
     type_counts,
@@ -72,19 +75,17 @@ def _environment(report: Report) -> Markup:
         _pools(report),
         _workloads(report.plan),
         _idle(report),
+        _quota(report.plan),
         _components(report.plan),
         _footer(report),
     )
 
 
 def _header(plan: Plan) -> Markup:
-    known = plan.environment
-    account = f"account {known['account']}" if known.get("account") else ""
-    parts = (known.get("cloud"), known.get("region"), account, known.get("file"))
     return element(
         "header",
-        element("h1", str(known.get("name", "?"))),
-        element("span", " · ".join(str(part) for part in parts if part), class_="dim"),
+        element("h1", str(plan.environment.get("name", "?"))),
+        element("span", " · ".join(headline(plan)), class_="dim"),
     )
 
 
@@ -201,6 +202,18 @@ def _idle(report: Report) -> Markup | None:
     ))  # fmt: skip
     table = _table([("", False), ("count", True), ("USD/h", True)], rows)
     return _section("Idle floor: what is paid for while no GPU node runs", table)
+
+
+def _quota(plan: Plan) -> Markup | None:
+    rows = [
+        element("tr", _cell(name), _cell(place), _cell(who), _cell(amount, class_="number"))
+        for name, place, who, amount in quota_rows(plan)
+    ]
+    if not rows:
+        return None
+    table = _table([("quota", False), ("where", False), ("for", False), ("ask for", True)], rows)
+    notes = (element("p", line, class_="dim") for line in quota.notes(plan))
+    return _section("Quota: what to have granted before the first node can come", table, *notes)
 
 
 def _changes(report: Report) -> Markup | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from springtide.catalog import Capacity
+from springtide.offline import quota
 from springtide.offline.cost import Cost, estimate
 from springtide.offline.diff import ABSENT, Comparison
 from springtide.offline.idle import Amount
@@ -22,6 +22,7 @@ from springtide.offline.views import (
     JobView,
     NetworkView,
     PoolView,
+    QueueView,
     ServiceView,
     StorageView,
     View,
@@ -29,7 +30,8 @@ from springtide.offline.views import (
 from springtide.spec import Finding, Outcome, Severity
 
 _ORDER: tuple[type[View], ...] = (
-    EnvironmentView, NetworkView, ClusterView, ControllersView, StorageView, FileSystemView, PoolView, JobView, ServiceView,
+    EnvironmentView, NetworkView, ClusterView, ControllersView, StorageView, FileSystemView, PoolView, QueueView, JobView,
+    ServiceView,
 )  # fmt: skip
 _RANKS = {view.TYPE: rank for rank, view in enumerate(_ORDER)}
 STOPS, WARNINGS, UNSURE = "Stops the plan", "Warnings", "Cannot tell"
@@ -189,8 +191,8 @@ def workloads(plan: Plan) -> tuple[Workload, ...]:
     wakes = any(item.wake_nodes for item in ControllersView.among(plan.resources))
     asleep = {name for name, pool in pools.items() if pool.min_nodes == 0 and not (wakes or pool.wakes)}
     return (
-        *(_job(job, pools.get(job.pool), asleep) for job in jobs.values()),
-        *(_service(service, jobs, asleep) for service in plan.services()),
+        *(_job(job, pools.get(job.pool), asleep, plan.platform) for job in jobs.values()),
+        *(_service(service, jobs, asleep, plan.platform) for service in plan.services()),
     )
 
 
@@ -259,11 +261,28 @@ def disturbed_runs(comparison: Comparison) -> tuple[str, ...]:
     return tuple(f"run {run} of job {job}: {'; '.join(why)}" for (job, run), why in reasons.items())
 
 
+def headline(plan: Plan) -> tuple[str, ...]:
+    """Where a plan's resources are: cloud, region, the platform they run on, account and file, as far as it says so."""
+    known = plan.environment
+    return (
+        *([f"on platform {plan.platform}"] if plan.platform else []),
+        *(str(known[key]) for key in ("cloud", "region") if known.get(key)),
+        *([f"account {known['account']}"] if known.get("account") else []),
+        *([str(known["file"])] if known.get("file") else []),
+    )
+
+
+def quota_rows(plan: Plan) -> tuple[tuple[str, str, str, str], ...]:
+    """What to ask for before the first node can come: quota, place, for whom, how much."""
+    return tuple((ask.name, ask.place, ask.who, ask.amount) for ask in quota.asks(plan))
+
+
 def legend(cost: Cost) -> tuple[str, ...]:
     """How the figures are to be read, where they come from and what they leave out."""
     return (
         "floor: the nodes always kept; now: what started runs and minimum replicas need; ceiling: the most there is.",
-        *(["On-demand bounds what spot can cost."] if len(cost.capacities) > 1 else []),
+        *(["On-demand bounds what spot can cost."] if "spot" in cost.capacities else []),
+        *cost.notes,
         *(["?: the catalog has no price."] if cost.unpriced else []),
         *(f"Prices of {line}" for line in cost.provenance),
         *([f"Not in the figures: {'; '.join(cost.unpriced)}."] if cost.unpriced else []),
@@ -283,7 +302,7 @@ def headline_figures(cost: Cost) -> tuple[tuple[str, Amount, Amount, Amount], ..
     return (("Idle floor", idle, idle, idle), *(_pools_figures(cost, capacity) for capacity in cost.capacities))
 
 
-def _pools_figures(cost: Cost, capacity: Capacity) -> tuple[str, Amount, Amount, Amount]:
+def _pools_figures(cost: Cost, capacity: str) -> tuple[str, Amount, Amount, Amount]:
     floor, now, ceiling = (cost.pools_total(capacity, point) for point in ("floor", "now", "ceiling"))
     return (f"GPU pools, {capacity}", floor, now, ceiling)
 
@@ -295,7 +314,7 @@ def _ordered(findings: Iterable[Finding]) -> list[Finding]:
     )
 
 
-def _job(job: JobView, pool: PoolView | None, asleep: set[str]) -> Workload:
+def _job(job: JobView, pool: PoolView | None, asleep: set[str], platform: str) -> Workload:
     waits = []
     if job.run is None:
         waits.append(f"a run: set jobs.{job.name}.run")
@@ -306,12 +325,12 @@ def _job(job: JobView, pool: PoolView | None, asleep: set[str]) -> Workload:
     run = "not started" if job.run is None else f"run {job.run}"
     return Workload(
         kind="job", name=job.name, waits_for=tuple(waits),
-        runs_on=f"{job.pool}: {count_of(job.nodes, 'node')} × {job.gpus_per_node} {gpu}",
-        what=f"{job.recipe}, {run}",
+        runs_on=f"{_pool_of(job.pool, platform)}: {count_of(job.nodes, 'node')} × {job.gpus_per_node} {gpu}",
+        what=f"{job.recipe}, {run}" + ("" if job.queue is None else f", in queue {job.queue}"),
     )  # fmt: skip
 
 
-def _service(service: ServiceView, jobs: Mapping[str, JobView], asleep: set[str]) -> Workload:
+def _service(service: ServiceView, jobs: Mapping[str, JobView], asleep: set[str], platform: str) -> Workload:
     waits = []
     source = jobs.get(service.model.get("job", ""))
     if source is not None and (source.run is None or source.image is None):
@@ -322,9 +341,15 @@ def _service(service: ServiceView, jobs: Mapping[str, JobView], asleep: set[str]
     model = f"job {service.model['job']}" if "job" in service.model else service.model.get("url", "?")
     return Workload(
         kind="service", name=service.name, waits_for=tuple(waits),
-        runs_on="system nodes, CPU" if service.pool is None else f"{service.pool}: {service.gpus} GPU each",
+        runs_on=_pool_of("system nodes", platform) + ", CPU"
+        if service.pool is None
+        else f"{_pool_of(service.pool, platform)}: {service.gpus} GPU each",
         what=f"model of {model}, {service.min_replicas} to {service.max_replicas} replicas",
     )  # fmt: skip
+
+
+def _pool_of(pool: str, platform: str) -> str:
+    return f"{pool} of {platform}" if platform else pool
 
 
 def _job_flows(job: JobView) -> Iterator[Flow]:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from springtide.offline import quota
 from springtide.offline.cost import PoolCost
 from springtide.offline.diff import Comparison, ResourceChange
 from springtide.offline.idle import HOURS_PER_MONTH, IdleItem
@@ -26,11 +27,13 @@ from springtide.offline.report import (
     coverage,
     disturbed_runs,
     finding_groups,
+    headline,
     legend,
     made,
     message_of,
     place_of,
     printable,
+    quota_rows,
     resource_label,
     shown,
     type_counts,
@@ -83,6 +86,7 @@ def _sections(report: Report) -> Iterator[RenderableType]:
         yield from _titled("Pools: floor / now / ceiling, in nodes and USD an hour", _pools(report))
         yield from _titled("Jobs and services", _workloads(report.plan))
         yield from _titled("Idle floor: what is paid for while no GPU node runs", _idle(report))
+        yield from _titled("Quota: what to have granted before the first node can come", _quota(report.plan))
         yield from _titled("About the figures", _legend(report))
     if report.base is not None:
         yield from _titled(f"Against {printable(report.base.ref)}", _changes(report))
@@ -101,15 +105,8 @@ def _titled(title: str, body: RenderableType | None) -> Iterator[RenderableType]
 
 def _head(report: Report) -> Text:
     plan = report.plan
-    known = plan.environment
-    account = known.get("account")
-    parts = [
-        *(known[key] for key in ("cloud", "region") if known.get(key)),
-        *([f"account {account}"] if account else []),
-        *([known["file"]] if known.get("file") else []),
-    ]
-    head = Text(printable(known.get("name", "?")), style="bold")
-    head.append(f"  {printable(' · '.join(map(str, parts)))}", style="dim")
+    head = Text(printable(plan.environment.get("name", "?")), style="bold")
+    head.append(f"  {printable(' · '.join(headline(plan)))}", style="dim")
     if not plan.resources:
         return head.append("\nnothing is registered", style="default")
     sizes = f"{count_of(len(made(plan)), 'resource')} in {count_of(len(components(plan)), 'component')}"
@@ -148,7 +145,7 @@ def _pools(report: Report) -> Table | None:
     cost = report.cost
     if not cost.pools:
         return None
-    figures = ("nodes", *(cost.capacities))
+    figures = ("nodes", *cost.capacities)
     table = _table("pool", "node", *figures, whole=figures)
     for pool in cost.pools:
         table.add_row(*_pool_row(pool, report))
@@ -210,12 +207,23 @@ def _idle(report: Report) -> Table | None:
     return table
 
 
+def _quota(plan: Plan) -> Group | None:
+    rows = quota_rows(plan)
+    if not rows:
+        return None
+    table = _table("quota", "where", "for", "ask for", right=("ask for",), whole=("ask for",))
+    for row in rows:
+        table.add_row(*map(printable, row))
+    _keep_whole(table)
+    return Group(table, *(Text(printable(line), style="dim") for line in quota.notes(plan)))
+
+
 def _count(item: IdleItem) -> str:
     return f"{item.count:g} {item.unit}".strip()
 
 
 def _legend(report: Report) -> Group | None:
-    if not report.cost.pools and not report.cost.idle:
+    if not (report.cost.pools or report.cost.idle or report.cost.notes):
         return None
     return Group(*(Text(printable(line), style="dim") for line in legend(report.cost)))
 
