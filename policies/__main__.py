@@ -17,6 +17,7 @@ from pulumi_policy import (
     PolicyConfigSchema,
     PolicyPack,
     PolicyResource,
+    PolicyResourceOptions,
     ReportViolation,
     ResourceValidationArgs,
     ResourceValidationPolicy,
@@ -84,7 +85,7 @@ def resource_policy(face: Face, seen: Seen) -> Policy:
     """A policy that judges each resource by itself, and remembers its inputs for those that come later."""
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        item = seen.add(resource(args.urn, args.resource_type, args.name, args.props, args.opts.parent))
+        item = seen.add(resource(args.urn, args.resource_type, args.name, args.props, args.opts))
         facts = _facts(face.rule, args.get_config(), [*seen.environments.values(), item])
         _judge(face, [item], facts, args, report)
 
@@ -104,24 +105,29 @@ def stack_policy(face: Face, seen: Seen) -> Policy:
 SCOPES = {Scope.RESOURCE: resource_policy, Scope.STACK: stack_policy}
 
 
-def resource(urn: str, kind: str, name: str, props: Mapping[str, Any], parent: str | None) -> Resource:
+def resource(urn: str, kind: str, name: str, props: Mapping[str, Any], options: PolicyResourceOptions) -> Resource:
     """What the SDK says of a resource, in the plan's format."""
     unknown: list[str] = []
     return {
         "urn": urn,
         "type": kind,
         "name": name,
-        "parent": parent,
+        "parent": options.parent,
+        "options": {"protect": options.protect},
         "inputs": _plain(props, "", unknown),
         "unknown": unknown,
     }
 
 
 def _in_stack(item: PolicyResource, seen: Seen) -> Resource:
-    parent = None if item.parent is None else item.parent.urn
-    known = seen.inputs.get(item.urn) or resource(item.urn, item.resource_type, item.name, item.props, parent)
+    known = seen.inputs.get(item.urn) or _from_outputs(item)
     uses = {f"/{key}": [other.urn for other in others] for key, others in item.property_dependencies.items()}
     return {**known, "property_depends_on": uses}
+
+
+def _from_outputs(item: PolicyResource) -> Resource:
+    parent = None if item.parent is None else item.parent.urn
+    return resource(item.urn, item.resource_type, item.name, item.props, item.opts) | {"parent": parent}
 
 
 def _plain(value: Any, path: str, unknown: list[str]) -> Any:

@@ -21,7 +21,7 @@ CLUSTER = {
 }  # fmt: skip
 POOL = {
     "name": "train", "gpus_per_node": 1, "capacity": ["spot"], "min_nodes": 0, "max_nodes": 2, "memory_gib": 12,
-    "scratch_gib": 100, "selector": {}, "pod": {},
+    "scratch_gib": 100, "selector": {}, "pod": {}, "fabric": "none",
 }  # fmt: skip
 BUCKET = {"name": "artifacts", "url": "s3://b", "resource": "arn:aws:s3:::b", "claim": "", "mount_path": ""}
 JOB = {"name": "gpt", "started": True, "artifacts_url": "s3://b/jobs/gpt/first", "storage": BUCKET}

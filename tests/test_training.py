@@ -12,7 +12,7 @@ from springtide.component import ArgumentsError
 from springtide.spec import JobSpec
 from springtide.training import TrainingJob, data_url, findings, longest_run_name, queue_findings, queue_room
 
-from .environment_files import BASE, edited, mistakes
+from .environment_files import BASE, edited, load, mistakes
 from .recordings import Recorded, of_file, pod_of, variables_of
 from .workload_programs import recorded
 
@@ -182,3 +182,37 @@ def test_a_job_in_no_queue_needs_no_queue_on_a_pool_that_anyone_wakes() -> None:
     pool: Any = {"name": "train", "gpus_per_node": 1}
     queue: Any = {"name": "q", "pools": ["train"], "max_gpus": 1}
     assert queue_findings(JobSpec(recipe="r"), pool, queue) == []
+
+
+def on_efa(images: str, *more: tuple[str, str]) -> str:
+    pool = "    wide: {gpu: H100, gpus_per_node: 8, zones: [use1-az2], max_nodes: 2, fabric: efa, purpose: training}\n"
+    return edited(
+        ("  pools:\n", f"  pools:\n{pool}"),
+        ("zones: 2", "zones: [use1-az1, use1-az2]"),
+        ("      pool: train\n", "      pool: wide\n"),
+        (
+            "  policies:",
+            f'  images: {{registry: registry.example.com/team, digest: "sha256:{"a" * 64}"{images}}}\n  policies:',
+        ),
+        *more,
+    )
+
+
+def test_an_image_that_nobody_declared_fit_for_a_fabric_is_refused_and_one_that_is_declared_is_not(
+    tmp_path: Path,
+) -> None:
+    [found] = mistakes(tmp_path, on_efa(""))
+    assert (found.path, found.rule, found.allowed) == ("/jobs/gpt/fabrics", "images/fabric", ("efa",))
+    assert "libfabric" in found.fix
+    assert "aws-ofi-nccl" in found.fix
+    load(tmp_path, on_efa(", fabrics: [efa]"))
+
+
+def test_one_machine_alone_needs_nothing_of_its_fabric(tmp_path: Path) -> None:
+    load(tmp_path, on_efa("", ("      nodes: 2\n", "      nodes: 1\n")))
+
+
+def test_an_image_of_the_jobs_own_speaks_for_itself(tmp_path: Path) -> None:
+    own = ("      nodes: 2\n", f"      nodes: 2\n      image: registry.example.com/own@sha256:{'b' * 64}\n")
+    [found] = mistakes(tmp_path, on_efa(", fabrics: [efa]", own))
+    assert found.path == "/jobs/gpt/fabrics"

@@ -92,6 +92,8 @@ class PoolRef(TypedDict):
     """Memory that pods of one node can share, in GiB, on the pool's smallest machine."""
     scratch_gib: int
     """Disk that pods of one node can share, in GiB."""
+    fabric: NotRequired[str]
+    """Network between its machines: none (default), efa, gpudirect."""
     selector: pulumi.Input[dict[str, str]]
     """Node labels that a pod must select to land here."""
     pod: PodPart
@@ -151,6 +153,7 @@ def reference(name: str, spec: PoolSpec, choice: selection.Choice, made: clouds.
         max_nodes=spec.max_nodes,
         memory_gib=min((usable_memory_gib(item.memory_mib) for item in choice.machine_types), default=0),
         scratch_gib=spec.disk_gib // 2,
+        fabric=spec.fabric,
         selector={} if made is None else made.selector,
         pod=PodPart() if made is None else made.pod,
     )

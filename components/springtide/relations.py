@@ -252,7 +252,17 @@ def _job(file: EnvironmentFile, name: str, job: JobSection, wrong: Sequence[Find
     if job.pool not in file.pools or _unclear(wrong, f"/pools/{job.pool}", *_ROOM):
         return found
     pool = file.pools[job.pool]
-    return [*found, *fits("/nodes", job.nodes, job.pool, pool.max_nodes, "nodes"), *_waiting(file, job, pool, wrong)]
+    found += fits("/nodes", job.nodes, job.pool, pool.max_nodes, "nodes")
+    if file.cloud in clouds.available() and (file.images is not None or job.image is not None):
+        found += training.fabric_findings(replace(job, fabrics=fabrics(file, job)), pool.fabric, file.cloud)
+    return [*found, *_waiting(file, job, pool, wrong)]
+
+
+def fabrics(file: EnvironmentFile, job: JobSection) -> tuple[str, ...]:
+    """Fabrics whose libraries a job's image has: as said of the job, else of the environment's image."""
+    if job.fabrics or job.image is not None or file.images is None:
+        return job.fabrics
+    return file.images.fabrics
 
 
 def _writable(name: str, storage: Mapping[str, StorageSpec]) -> list[Finding]:

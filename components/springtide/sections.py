@@ -67,6 +67,8 @@ class ImagesSection:
     """Digest that a push printed: "sha256:…"."""
     registry: str | None = None
     """Registry and path before the image's name. Default: the account's own registry."""
+    fabrics: tuple[str, ...] = ()
+    """Fabrics whose libraries are in the image, such as [efa]: libfabric and aws-ofi-nccl. Default: none."""
 
     def findings(self) -> list[Finding]:
         """What names no image."""

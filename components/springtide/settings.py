@@ -110,8 +110,9 @@ class Settings:
 
     def job(self, section: JobSection) -> TrainingJobArgs:
         """Arguments of a `TrainingJob`."""
+        given = _given(section, without=("pool", "checkpoints", "data", "queue"))
         return cast(
-            "TrainingJobArgs", self._with_image(_given(section, without=("pool", "checkpoints", "data", "queue")))
+            "TrainingJobArgs", self._with_image({**given, "fabrics": list(relations.fabrics(self.file, section))})
         )
 
     def service(self, section: ServiceSection) -> ModelServiceArgs:

@@ -6,7 +6,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from springtide import grace
+from springtide import catalog, grace
 from springtide.cluster import ClusterRef
 from springtide.component import checked, child_of, intent, tell
 from springtide.identity import WorkloadIdentity
@@ -47,6 +47,8 @@ class TrainingJobArgs(TypedDict):
     """Machines that train together, each with all its GPUs. Default 1."""
     run: NotRequired[str]
     """Name of the run; a new name starts a new run. Default: the job is defined and not started."""
+    fabrics: NotRequired[list[str]]
+    """Fabrics whose libraries are in the image, such as [efa]. Default: those of the environment's image, or none."""
     image: NotRequired[str]
     """Image by digest. Default: the environment's; without one the job waits."""
 
@@ -87,6 +89,7 @@ class TrainingJob(pulumi.ComponentResource):
                 *service_name("/name", name),
                 *findings(name, spec),
                 *fits("/nodes", spec.nodes, pool["name"], pool["max_nodes"], "nodes"),
+                *([] if spec.image is None else fabric_findings(spec, pool.get("fabric", "none"), cluster["environment"]["cloud"])),
                 *([] if queue is None else queue_findings(spec, pool, queue)),
             ],
         )
@@ -205,6 +208,19 @@ def queue_room(spec: JobSpec, gpus_per_node: int, queue: str, max_gpus: int) -> 
     )
     fix = f"use at most {max_gpus // gpus_per_node} nodes, or raise queues.{queue}.max_gpus"
     return [refuse("queues/never", "/nodes", spec.nodes, message, fix)]
+
+
+def fabric_findings(spec: JobSpec, fabric: str, cloud: str) -> list[Finding]:
+    """An image that lacks what machines of a pool reach each other with; NCCL would use TCP and say nothing."""
+    parts = [item for item in catalog.fabric_parts(cloud, fabric) if item.place == "image"] if fabric != "none" else []
+    if spec.nodes == 1 or spec.run is None or not parts or fabric in spec.fabrics:
+        return []
+    needed = " and ".join(f"{item.name} ({item.floor} or newer)" for item in parts)
+    message = (
+        f"nobody says that the image can use {fabric}: {spec.nodes} nodes would talk over TCP and wait for each other."
+    )
+    fix = f"build it on a base with {needed}, then say fabrics: [{fabric}] beside the image"
+    return [refuse("images/fabric", "/fabrics", list(spec.fabrics), message, fix, allowed=[fabric])]
 
 
 def _contract(name: str, spec: JobSpec, args: TrainingJobArgs, allowed: grace.Grace, url: str) -> TrainingContract:

@@ -99,6 +99,8 @@ class Node:
     """JSON Pointers of inputs that only the cloud knows, and of secrets, which no rule may read."""
     uses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """URNs of the resources that an input is made of, by the input's JSON Pointer."""
+    protected: bool | None = None
+    """Whether a destroy or a replacement is refused; None where a front end does not say."""
     read: bool = False
     """Whether the resource is only looked up; what it is was decided elsewhere."""
     _inputs: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -113,6 +115,7 @@ class Node:
             parent=resource.get("parent"),
             unknown=(*resource.get("unknown", ()), *resource.get("secret", ())),
             uses={path: tuple(urns) for path, urns in resource.get("property_depends_on", {}).items()},
+            protected=resource.get("options", {}).get("protect"),
             read=resource.get("id") is not None,
             _inputs=resource.get("inputs", {}),
         )

@@ -11,6 +11,9 @@ NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 KARPENTER_POOL = "kubernetes:karpenter.sh/v1:NodePool"
 GKE_POOL = "gcp:container/nodePool:NodePool"
 
+NODE_CLASS = "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"
+LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+
 RENDERINGS = (NODE_GROUP, KARPENTER_POOL, GKE_POOL)
 
 GPU_RESOURCE = "nvidia.com/gpu"

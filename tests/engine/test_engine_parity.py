@@ -319,7 +319,8 @@ def _is(resource: Resource, pattern: str) -> bool:
 def _with_one_change(config: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration with one more node in its first pool; or an image for work that waits for one; or another size."""
     if "on" in config:
-        return {**config, "images": {"registry": "registry.example.com/team", "digest": f"sha256:{'ab' * 32}"}}
+        image = {"registry": "registry.example.com/team", "digest": f"sha256:{'ab' * 32}", "fabrics": ["efa"]}
+        return {**config, "images": image}
     pools = config.get("pools")
     if not pools and "storage" in config:
         storage, name = config["storage"], min(config["storage"])

@@ -89,9 +89,7 @@ CHARGES: Mapping[str, tuple[Charge, ...]] = {
     ),
     "aws:eks/cluster:Cluster": (_CONTROL_PLANE,),
     "aws:fsx/lustreFileSystem:LustreFileSystem": (
-        Charge(
-            what="Lustre file system", item=_lustre, count=_size("storageCapacity"), unit="GiB", detail=_throughput
-        ),
+        Charge(what="Lustre file system", item=_lustre, count=_size("storageCapacity"), unit="GiB", detail=_throughput),
     ),
     "aws:kms/key:Key": (_KEY,),
     "gcp:compute/address:Address": (_EXTERNAL,),

@@ -8,13 +8,14 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TextIO
 
-from springtide.offline import markdown, page, text
+from springtide.lines import located
+from springtide.offline import markdown, page, text, upgrade
 from springtide.offline.base import BasePlans, BaseRefError, plan_base
 from springtide.offline.cost import estimate
 from springtide.offline.diff import compare
@@ -69,7 +70,7 @@ def run(request: Request, folder: Path) -> int:
         raise UsageError(str(error)) from error
     _writable(request.out)
     attempts, base = _plan_and_compare(root, names, _base_of(request))
-    plans = [item.plan for item in attempts]
+    plans = [_stepping(item.plan, base, root) for item in attempts]
     _write(_content(request, plans, base), request.out)
     _say(
         *(
@@ -162,6 +163,19 @@ def _watch(tasks: Mapping[str, Future[Any]]) -> None:
         _say(f"{slow[task]}: {time.perf_counter() - start:.1f} s")
 
 
+def _stepping(plan: Plan, base: BasePlans | None, root: Path) -> Plan:
+    """The plan with what is wrong about the step from its base."""
+    before = None if base is None else base.plans.get(plan.environment["name"])
+    found = () if before is None else upgrade.findings(before, plan)
+    if not found:
+        return plan
+    file = plan.environment["file"]
+    text_of_file = (root / file).read_text(encoding="utf-8")
+    return replace(
+        plan, findings=(*plan.findings, *located(found, text_of_file, file, plan.environment["project"]))
+    )  # fmt: skip
+
+
 def _joined(plan: Plan, base: BasePlans) -> Base:
     """A plan's base, or why there is none."""
     name = plan.environment["name"]
@@ -176,7 +190,9 @@ def _joined(plan: Plan, base: BasePlans) -> Base:
         why = next((finding.message for finding in before.findings if finding.stops), "nothing is registered there")
         return Base(ref=base.ref, note=f"the base's own plan is stopped: {why}")
     try:
-        return Base(ref=base.ref, comparison=compare(before, plan), cost=estimate(before))
+        comparison = compare(before, plan)
+        rolls = (*upgrade.order(before, plan, comparison), *upgrade.rolled(plan, comparison))
+        return Base(ref=base.ref, comparison=comparison, cost=estimate(before), rolls=rolls)
     except ValueError as error:
         return Base(ref=base.ref, note=str(error))
 

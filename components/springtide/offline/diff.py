@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
 
+from springtide.offline import rolling
 from springtide.offline.paths import WHOLE, child, covers, overlaps, pointer_of
 from springtide.offline.plan import Plan, Resource
 from springtide.offline.replacement import Action, action_for, replacing_properties
 from springtide.offline.views import JobView, PoolView
 
 _NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
-_ROLLING = {_NODE_GROUP: ("/launchTemplate/version", "/releaseVersion", "/version")}
-"""Properties whose update drains every node and starts a new one in its place."""
 _TEMPLATES = {_NODE_GROUP: "aws:ec2/launchTemplate:LaunchTemplate"}
-_HOLDS_ALL_NODES = frozenset({"aws:eks/cluster:Cluster"})
+_HOLDS_ALL_NODES = frozenset({"aws:eks/cluster:Cluster", "gcp:container/cluster:Cluster"})
 _RUNS = frozenset({"kubernetes:batch/v1:Job", "kubernetes:jobset.x-k8s.io/v1alpha2:JobSet"})
 Replaced = Mapping[str, Resource]
 """Replaced resources by URN."""
@@ -215,7 +214,7 @@ def _change(
     if new.custom and action is not Action.REPLACE:
         action, because = _cascade(new, action, held_back, settled, gone)
     follows = _follows_template(new, settled)
-    rolls = follows or any(overlaps(item.path, path) for item in changes for path in _ROLLING.get(new.type, ()))
+    rolls = follows or rolling.rolls(new.type, (item.path for item in changes))
     if follows and action in (Action.KEEP, Action.UPDATE):
         action, because = Action.UPDATE, "it takes the new version of its launch template"
     return replace(
@@ -286,24 +285,38 @@ def _hits(base: Plan, plan: Plan, changes: Iterable[ResourceChange], current_nam
     """The base's started runs that a change stops or moves."""
     everything = {resource.urn: resource for resource in (*base.resources, *plan.resources)}
     running = [job for job in base.jobs() if job.run is not None]
+    drifting = _drifting(base)
     for change in changes:
         why = _disturbance(change)
         owner = _component_of(change.urn, everything)
         for job in running if why else ():
-            if _concerns(change, owner, job, current_name):
+            if _concerns(change, owner, job, current_name) and (job.pool in drifting or not _drifts(change)):
                 yield Hit(job=job.name, run=str(job.run), pool=job.pool, why=why)
 
 
 def _disturbance(change: ResourceChange) -> str:
     """What the change does to whatever runs on or by this resource; empty for nothing."""
     because = f" ({change.because})" if change.because else ""
+    if _drifts(change):
+        return f"Karpenter exchanges the machines of {change.name}, which {rolling.WHY[change.type]}"
     if change.rolls_nodes:
         return f"every node of {change.name} is rolled{because}"
     words = {
         Action.REPLACE: "is replaced", Action.DELETE: "is deleted", Action.UPDATE_OR_REPLACE: "may be replaced",
     }  # fmt: skip
-    verb = words.get(change.action) if change.type in {_NODE_GROUP, *_HOLDS_ALL_NODES, *_RUNS} else None
+    verb = words.get(change.action) if change.type in {*rolling.NODES, *_HOLDS_ALL_NODES, *_RUNS} else None
     return f"{change.name} {verb}{because}" if verb else ""
+
+
+def _drifting(plan: Plan) -> set[str]:
+    """Pools whose busy machines Karpenter exchanges: those of training pools it leaves alone."""
+    karpenters = {resource.parent for resource in plan.of_type(rolling.KARPENTER_POOL)}
+    return {pool.name for pool in plan.pools() if pool.urn in karpenters and pool.purpose != "training"}
+
+
+def _drifts(change: ResourceChange) -> bool:
+    """Whether the nodes are Karpenter's to exchange."""
+    return change.rolls_nodes and change.type in rolling.WHY
 
 
 def _component_of(urn: str, everything: Mapping[str, Resource]) -> Resource | None:

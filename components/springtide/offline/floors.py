@@ -37,7 +37,7 @@ def kept(plan: Plan) -> Iterator[Kept]:
             yield _READ[resource.type](plan, resource, resource.parent in pools)
 
 
-def _node_group(plan: Plan, group: Resource, in_pool: bool) -> Kept:  # noqa: FBT001  one of the table's two readers
+def _node_group(plan: Plan, group: Resource, in_pool: bool) -> Kept:
     scaling = group.inputs.get("scalingConfig", {})
     kinds = {"SPOT": "spot", "CAPACITY_BLOCK": "reserved"}
     return Kept(
@@ -64,7 +64,7 @@ def _volumes(plan: Plan, group: Resource) -> dict[str, float]:
     return disks
 
 
-def _node_pool(_plan: Plan, pool: Resource, in_pool: bool) -> Kept:  # noqa: FBT001  one of the table's two readers
+def _node_pool(_plan: Plan, pool: Resource, in_pool: bool) -> Kept:
     machine = pool.inputs.get("nodeConfig", {})
     least, most = _bounds(pool.inputs)
     kinds = ("spot" if machine.get("spot") else "", "flex-start" if machine.get("flexStart") else "")

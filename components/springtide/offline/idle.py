@@ -74,7 +74,11 @@ def left_out(plan: Plan) -> tuple[str, ...]:
     """What the figures leave out: what is charged by use, and types that nothing is known about."""
     made = [resource for resource in plan.resources if resource.custom and resource.id is None]
     types = {resource.type for resource in made}
-    by_use = {f"{BY_USE[item.type]} (charged by use)" for item in made if item.type in BY_USE and charged(item.type, item.inputs)}
+    by_use = {
+        f"{BY_USE[item.type]} (charged by use)"
+        for item in made
+        if item.type in BY_USE and charged(item.type, item.inputs)
+    }
     auto = {_AUTO[item.cloud] for item in ClusterView.among(plan.resources) if item.mode == "auto"}
     brought = {
         f"{BRINGS_MORE[resource.type][0]} (made in the cluster)"

@@ -134,6 +134,9 @@ def _against(report: Report) -> Iterator[str]:
     yield f"Against {plain(base.ref)}: **{plain(change_summary(comparison))}**.{new}"
     for line in disturbed_runs(comparison):
         yield f"\n> [!CAUTION]\n> A running job is hit: {plain(line)}"
+    if base.rolls:
+        yield ""
+        yield from (f"- {plain(line)}" for line in base.rolls)
 
 
 def _figures(report: Report) -> Iterator[str]:

@@ -226,7 +226,8 @@ def _changes(report: Report) -> Markup | None:
     hits = (element("p", line, class_="hit") for line in disturbed_runs(comparison))
     told = () if comparison.new_environment else comparison.ranked
     listed = element("ul", *(_change(change) for change in told), class_="changes") if told else None
-    return _section(title, element("p", change_summary(comparison)), *hits, listed)
+    rolls = element("ul", *(element("li", line) for line in base.rolls)) if base.rolls else None
+    return _section(title, element("p", change_summary(comparison)), *hits, rolls, listed)
 
 
 def _change(change: ResourceChange) -> Markup:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from springtide.offline.paths import overlaps, pointer_of
+from springtide.offline.replacement_gcp import GCP
 
 
 class Action(StrEnum):
@@ -53,16 +54,41 @@ _AWS_READ: dict[str, tuple[str, ...]] = {
         "/amiType", "/capacityType", "/clusterName", "/diskSize", "/instanceTypes", "/launchTemplate/id",
         "/launchTemplate/name", "/nodeGroupName", "/nodeGroupNamePrefix", "/nodeRoleArn", "/remoteAccess", "/subnetIds",
     ),
+    "aws:efs/fileSystem:FileSystem": (
+        "/availabilityZoneName", "/creationToken", "/encrypted", "/kmsKeyId", "/performanceMode",
+    ),
+    "aws:fsx/lustreFileSystem:LustreFileSystem": (
+        "/backupId", "/copyTagsToBackups", "/deploymentType", "/driveCacheType", "/exportPath", "/fileSystemTypeVersion",
+        "/importPath", "/importedFileChunkSize", "/kmsKeyId", "/perUnitStorageThroughput", "/securityGroupIds",
+        "/storageType", "/subnetIds",
+    ),
+    "aws:sqs/queue:Queue": ("/fifoQueue", "/name", "/namePrefix"),
     "aws:kms/key:Key": ("/customKeyStoreId", "/customerMasterKeySpec", "/keyUsage", "/multiRegion", "/xksKeyId"),
 }  # fmt: skip
 
 # Small resources that are known by their own name or their owner's. The same source says so; not read again for this.
 _AWS_KNOWN: dict[str, tuple[str, ...]] = {
+    "aws:cloudwatch/eventRule:EventRule": ("/eventBusName", "/name", "/namePrefix"),
+    "aws:cloudwatch/eventTarget:EventTarget": ("/eventBusName", "/rule", "/targetId"),
     "aws:ec2/internetGateway:InternetGateway": (),
     "aws:ec2/launchTemplate:LaunchTemplate": ("/name", "/namePrefix"),
+    "aws:ec2/placementGroup:PlacementGroup": ("/name", "/partitionCount", "/spreadLevel", "/strategy"),
     "aws:ec2/routeTable:RouteTable": ("/vpcId",),
     "aws:ec2/routeTableAssociation:RouteTableAssociation": ("/gatewayId", "/subnetId"),
+    "aws:ec2/securityGroup:SecurityGroup": ("/description", "/name", "/namePrefix", "/vpcId"),
+    "aws:ec2/vpcIpv4CidrBlockAssociation:VpcIpv4CidrBlockAssociation": ("/cidrBlock", "/vpcId"),
+    "aws:efs/accessPoint:AccessPoint": ("/fileSystemId", "/posixUser", "/rootDirectory"),
+    "aws:efs/backupPolicy:BackupPolicy": ("/fileSystemId",),
+    "aws:efs/fileSystemPolicy:FileSystemPolicy": ("/fileSystemId",),
+    "aws:efs/mountTarget:MountTarget": ("/fileSystemId", "/ipAddress", "/subnetId"),
+    "aws:eks/accessEntry:AccessEntry": ("/clusterName", "/principalArn", "/type"),
+    "aws:eks/accessPolicyAssociation:AccessPolicyAssociation": (
+        "/accessScope", "/clusterName", "/policyArn", "/principalArn",
+    ),
     "aws:eks/podIdentityAssociation:PodIdentityAssociation": ("/clusterName", "/namespace", "/serviceAccount"),
+    "aws:fsx/dataRepositoryAssociation:DataRepositoryAssociation": (
+        "/batchImportMetaDataOnCreate", "/dataRepositoryPath", "/fileSystemId", "/fileSystemPath",
+    ),
     "aws:iam/role:Role": ("/name", "/namePrefix", "/path"),
     "aws:iam/rolePolicy:RolePolicy": ("/name", "/namePrefix", "/role"),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("/policyArn", "/role"),
@@ -75,8 +101,11 @@ _AWS_KNOWN: dict[str, tuple[str, ...]] = {
         "/bucket", "/expectedBucketOwner",
     ),
     "aws:s3/bucketVersioning:BucketVersioning": ("/bucket", "/expectedBucketOwner"),
+    "aws:sqs/queuePolicy:QueuePolicy": ("/queueUrl",),
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": ("/securityGroupId",),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": ("/securityGroupId",),
 }  # fmt: skip
-_AWS = _AWS_READ | _AWS_KNOWN
+_CLOUDS = _AWS_READ | _AWS_KNOWN | GCP
 
 # Source: pulumi/pulumi-kubernetes provider/pkg/provider/diff.go, read 2026-11-22. ConfigMaps and Secrets are replaced
 # there unless the provider is told that they are mutable.
@@ -103,7 +132,7 @@ def replacing_properties(resource_type: str) -> tuple[str, ...] | None:
     """JSON Pointers whose change replaces a resource of this type, or None where that is not known."""
     if resource_type.startswith("kubernetes:") and not resource_type.startswith(_NOT_AN_OBJECT):
         return _KUBERNETES_ALL + _KUBERNETES.get(resource_type, ())
-    return _AWS.get(resource_type)
+    return _CLOUDS.get(resource_type)
 
 
 def action_for(resource_type: str, changed: Iterable[str], options: dict[str, Any]) -> tuple[Action, str]:

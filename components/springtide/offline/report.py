@@ -54,6 +54,8 @@ class Base:
     cost: Cost | None = None
     """The base's cost; None where there is no such environment, or no plan of it."""
     note: str = ""
+    rolls: tuple[str, ...] = ()
+    """Which nodes are exchanged, and in which order an upgrade goes, in sentences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -234,6 +234,7 @@ def _changes(report: Report) -> Group:
         return Group(Text(f"cannot be compared: {printable(report.base.note if report.base else '')}", style="yellow"))
     lines = [Text(change_summary(comparison), style="default")]
     lines += [Text(f"! {printable(line)}", style="bold red") for line in disturbed_runs(comparison)]
+    lines += [Text(printable(line), style="yellow") for line in (report.base.rolls if report.base else ())]
     lines += [line for change in _told(comparison) for line in _change(change)]
     return Group(*lines)
 

@@ -4,6 +4,7 @@ import re
 
 from springtide.spec.checks import at_least, by_digest, dns_label, one_of, spec
 from springtide.spec.finding import Finding, below, refuse
+from springtide.spec.pool import FABRICS
 
 EXPOSURES = ("none",)
 _SERVICE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -26,11 +27,13 @@ class JobSpec:
     nodes: int = 1
     run: str | None = None
     image: str | None = None
+    fabrics: tuple[str, ...] = ()
 
     def findings(self) -> list[Finding]:
         """What is impossible about this job."""
         run = [] if self.run is None else dns_label("/run", self.run)
-        return [*at_least("/nodes", self.nodes, 1), *run, *by_digest("/image", self.image)]
+        fabrics = [found for i, name in enumerate(self.fabrics) for found in one_of(f"/fabrics/{i}", name, FABRICS)]
+        return [*at_least("/nodes", self.nodes, 1), *run, *by_digest("/image", self.image), *fabrics]
 
 
 @spec
