@@ -60,6 +60,12 @@ def test_work_is_in_the_account_of_its_platform_with_limits_of_its_own(tmp_path:
         ("checkpoints: artifacts", "checkpoints: elsewhere", "/jobs/gpt/checkpoints", "settings/reference"),
         ("job: gpt}", "job: draft}", "/services/chat/model/job", "settings/reference"),
         ("  on: base\n", "  on: base\n  pools: {}\n", "/pools", "settings/unknown-key"),
+        (
+            "pool: serve}",
+            "pool: serve, scale_on: {in_flight_per_replica: 4}}",
+            "/services/chat/scale_on",
+            "controllers/absent",
+        ),
     ],
 )
 def test_what_a_platform_does_not_have_is_one_finding_of_the_works_file(
@@ -69,6 +75,16 @@ def test_what_a_platform_does_not_have_is_one_finding_of_the_works_file(
     assert (found.path, found.rule) == (path, rule)
     assert found.where.startswith("stacks/Pulumi.team.yaml:")
     assert found.fix
+
+
+def test_a_key_of_a_platform_is_told_where_it_belongs(tmp_path: Path) -> None:
+    [found] = refused(tmp_path, ("  on: base\n", "  on: base\n  pools: {}\n"))
+    assert found.fix == "it belongs into the platform's file, Pulumi.base.yaml"
+
+
+def test_what_a_service_grows_on_is_there_where_the_platform_installs_it(tmp_path: Path) -> None:
+    grows = ("pool: serve}", "pool: serve, scale_on: {in_flight_per_replica: 4}}")
+    work(tmp_path, grows, platform=edited(("  pools:\n", "  controllers: {install: [keda]}\n  pools:\n")))
 
 
 def test_work_on_work_is_sent_to_the_platform(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
-from springtide import clouds, queue, selection, service, training
+from springtide import clouds, needs, queue, selection, service, training
 from springtide.charts import CLASHING
 from springtide.controllers import unknown
 from springtide.parse import Spec, independent
@@ -45,10 +45,27 @@ def findings(name: str, file: EnvironmentFile, mistakes: Sequence[Finding] = ())
     return independent(found, mistakes)
 
 
-def of_work(name: str, file: EnvironmentFile, mistakes: Sequence[Finding]) -> list[Finding]:
+def of_work(name: str, file: EnvironmentFile, platform: EnvironmentFile, mistakes: Sequence[Finding]) -> list[Finding]:
     """What is impossible about work on a platform: `file` is the platform's, with this work instead of its own."""
+    found = findings(name, file, mistakes)
+    mine = [item for item in found if item.path.partition("/")[2].partition("/")[0] in _WORK]
+    return [*mine, *_not_installed(file, platform)]
+
+
+def _not_installed(file: EnvironmentFile, platform: EnvironmentFile) -> list[Finding]:
+    """Controllers that services need and their platform does not bring: it does not know of work in other stacks."""
+    there = {*needs.controllers(platform), *platform.controllers.existing}
     return [
-        found for found in findings(name, file, mistakes) if found.path.partition("/")[2].partition("/")[0] in _WORK
+        refuse(
+            "controllers/absent",
+            f"/services/{name}/scale_on",
+            controller,
+            f"it needs {controller}, which the platform does not bring.",
+            f"add it in the platform's file: controllers: {{install: [{controller}]}}",
+        )
+        for name, item in file.services.items()
+        for controller in service.controllers(item)
+        if controller not in there
     ]
 
 

@@ -32,6 +32,10 @@ DOCUMENTED_BY: dict[type, tuple[type, ...]] = {
 """Where a section's fields are described: the component arguments that they become."""
 
 
+_BARE = {"propertyNames": {"not": {"pattern": "^[a-z][a-z0-9-]*:(?!region$|profile$|project$)"}}}
+"""A file that the engine has not rewritten: it puts the project's name before each key, and then only a plan can judge it."""
+
+
 def environment_schema() -> dict[str, Any]:
     """JSON schema (2020-12) of a whole file: `config`, and beside it whatever Pulumi keeps there."""
     definitions = _kind(EnvironmentFile) | _kind(WorkFile)
@@ -45,7 +49,7 @@ def environment_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Springtide environment",
         "type": "object",
-        "properties": {"config": config},
+        "properties": {"config": {"if": _BARE, "then": config}},
         "required": ["config"],
         "$defs": _untitled(definitions),
     }

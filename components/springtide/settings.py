@@ -137,7 +137,7 @@ def load() -> Settings:
     """
     project, name, root = pulumi.get_project(), pulumi.get_stack(), Path(pulumi.get_root_directory())
     try:
-        return parse(name, configuration(project), beside=lambda other: _beside(root, other, project))
+        return parse(name, configuration(project), beside=lambda other: neighbour(root, other, project))
     except SpecError as error:
         raise ArgumentsError(_with_lines(error, root, name, project)) from error
 
@@ -173,10 +173,20 @@ def _work(name: str, said: Mapping[str, Any], beside: Callable[[str], Mapping[st
     platform = _sound_platform(file.on, there)
     mine = {part.name: getattr(file, part.name) for part in fields(WorkFile) if part.name != "on"}
     whole = replace(platform.file, **mine)
-    found = [*mistakes, *relations.of_work(name, whole, mistakes)]
+    found = [*_of_the_platform(mistakes, file.on), *relations.of_work(name, whole, platform.file, mistakes)]
     if found:
         raise SpecError(found, f"environment {name}")
     return Settings(name, whole, platform)
+
+
+def _of_the_platform(mistakes: Sequence[Finding], on: str) -> list[Finding]:
+    """Mistakes of a file of work, where keys of a platform are told where they belong."""
+    keys = {f"/{part.name}" for part in fields(EnvironmentFile)}
+    fix = f"it belongs into the platform's file, Pulumi.{on}.yaml"
+    return [
+        replace(found, fix=fix) if found.rule == "settings/unknown-key" and found.path in keys else found
+        for found in mistakes
+    ]
 
 
 def _sound_platform(name: str, said: Mapping[str, Any]) -> Settings:
@@ -223,7 +233,7 @@ def configuration(project: str) -> dict[str, Any]:
     return {key: _decoded(value) for key, value in own.items()}
 
 
-def _beside(root: Path, name: str, project: str) -> dict[str, Any] | None:
+def neighbour(root: Path, name: str, project: str) -> dict[str, Any] | None:
     """What the file of another environment says, under bare keys; None where there is no such file."""
     file = environment_path(root, name)
     # A name is no path: what could lead elsewhere is no environment of this project.

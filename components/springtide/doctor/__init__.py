@@ -1,11 +1,10 @@
 """`springtide doctor`: what of this machine and account keeps an environment from being deployed, each with its fix."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +13,7 @@ from rich.text import Text
 from springtide import bootstrap, settings
 from springtide.doctor import engine, tools
 from springtide.doctor.model import Check, Row, State, good, unknown, wrong
+from springtide.offline.config import read_project
 from springtide.offline.report import printable
 from springtide.spec import SpecError
 from springtide.target import Target, find
@@ -58,9 +58,12 @@ def file(target: Target) -> Sequence[Row]:
 
     What is wrong in it is the plan's to say.
     """
-    parse: Callable[[str, Mapping[str, Any]], object] = bootstrap.parse if "github" in target.config else settings.parse
+    project = read_project(target.root).name
     try:
-        parse(target.name, target.config)
+        if "github" in target.config:
+            bootstrap.parse(target.name, target.config)
+        else:
+            settings.parse(target.name, target.config, lambda name: settings.neighbour(target.root, name, project))
     except SpecError as error:
         return wrong("file", f"{target.shown}: {str(error).splitlines()[0]}", f"springtide plan {target.name}")
     return good("file", target.shown)

@@ -151,6 +151,8 @@ def _platform_of(  # noqa: PLR0913, PLR0917  what `record` was given
     try:
         there = record(root, platform, roots=roots, limit_seconds=limit_seconds)
     except MistakeError as error:
+        if error.findings and all(found.rule != "settings/file" for found in error.findings):
+            return {}  # mistakes of its own, which the work's settings name by its line
         raise MistakeError(f"the platform {platform}, which {environment} runs on, has mistakes:\n{error}") from error
     return {platform: {name: _readable(output["value"], name) for name, output in there.outputs.items()}}
 

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterator
 
+from springtide.spec import Outcome
 from springtide_policies.facts import Facts
 from springtide_policies.graph import Field, Key, Node
 from springtide_policies.rule import Level, Rule, Scope, Verdict, each, failed, judge, passed
 
 _DIGEST = re.compile(r"\S+@(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})")
+VENDORS = ("us-docker.pkg.dev/gce-ai-infra/",)
+"""Where vendors publish what belongs on nodes: Google's GPUDirect parts, whose digests no public source names (2026-11-22)."""
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 _TEMPLATE: tuple[Key, ...] = ("spec", "template", "spec")
 _POD_SPECS: dict[str, tuple[Key, ...]] = {
@@ -41,6 +44,9 @@ def _pods(node: Node) -> Iterator[Field]:
 
 
 def _pinned(image: Field) -> Verdict:
+    if str(image.value).startswith(VENDORS):
+        message = "its vendor publishes this part of a fabric under tags alone, and the catalog pins the tag"
+        return Verdict(outcome=Outcome.NOT_APPLICABLE, place=image, message=message)
     if _DIGEST.fullmatch(str(image.value)):
         return passed(image)
     return failed(image, f"image {image.value!r} is not named by digest, so what runs can change.")
