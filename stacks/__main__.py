@@ -40,3 +40,5 @@ services = {
 }
 
 pulumi.export("services", {name: item.endpoint for name, item in services.items()})
+if exposed := {name: services[name].address for name, item in env.services.items() if item.reached != "none"}:
+    pulumi.export("addresses", exposed)

@@ -64,6 +64,27 @@ CHARTS = {
             why="makes the machines that pods ask for, and takes back those that nobody uses",
         ),
         Chart(
+            name="aws-load-balancer-controller",
+            source="https://aws.github.io/eks-charts",
+            version="3.5.0",
+            namespace="kube-system",
+            values={
+                "replicaCount": 2,
+                "podDisruptionBudget": {"maxUnavailable": 1},
+                # Load balancers are ours; it only says which pods stand behind them. What it might do besides is off: the
+                # rights for it are not there, and its webhook would stand in the way of every Service of the cluster.
+                "enableServiceMutatorWebhook": False,
+                "createIngressClassResource": False,
+                "ingressClassParams": {"create": False},
+                "controllerConfig": {
+                    "featureGates": {"EnableServiceController": False, "ALBGatewayAPI": False, "NLBGatewayAPI": False}
+                },
+                # Else every upgrade makes another certificate and every plan differs.
+                "keepTLSSecret": True,
+            },
+            why="tells load balancers of services which pods are there",
+        ),
+        Chart(
             name="aws-efa-k8s-device-plugin",
             source="https://aws.github.io/eks-charts",
             version="v0.5.30",

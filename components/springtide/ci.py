@@ -31,7 +31,7 @@ class SecretsKeyArgs(TypedDict):
 class SecretsKeyRef(TypedDict):
     """A key that encrypts secrets in state; take it from `SecretsKey.ref`."""
 
-    url: str
+    url: pulumi.Input[str]
     """What `pulumi stack init --secrets-provider` takes."""
     resource: pulumi.Input[str]
     """Name under which the cloud's access rules know it."""
@@ -48,11 +48,17 @@ class CiWiring(TypedDict):
     """Registry that images are pushed to."""
 
 
-class CiIdentityArgs(CiWiring):
+class CiIdentityArgs(TypedDict):
     """Arguments of `CiIdentity`."""
 
     environment: EnvironmentRef
     """Environment it is built in; take it from `Environment.ref`."""
+    state: StorageRef
+    """Bucket that holds the state of every stack; take it from `Storage.ref`."""
+    key: SecretsKeyRef
+    """Key that encrypts the secrets in it; take it from `SecretsKey.ref`."""
+    registry: RegistryRef
+    """Registry that images are pushed to; take it from `Registry.ref`."""
     repository: str
     """GitHub repository whose workflows are trusted: OWNER/NAME."""
     environments: list[str]
@@ -108,13 +114,15 @@ class SecretsKey(pulumi.ComponentResource):
 
     url: pulumi.Output[str]
     """What `pulumi stack init --secrets-provider` takes."""
+    resource: pulumi.Output[str]
+    """Name under which the cloud's access rules know it."""
 
     def __init__(self, name: str, args: SecretsKeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         place = args["environment"]
         said = {"cloud": place["cloud"], "region": place["region"]}
         super().__init__("springtide:index:SecretsKey", name, said, opts)
         made = bootstrap.load(place["cloud"]).secrets_key(name, place, self)
-        self.url = pulumi.Output.from_input(made.url)
+        self.url, self.resource = pulumi.Output.from_input(made.url), pulumi.Output.from_input(made.resource)
         self.ref = SecretsKeyRef(url=made.url, resource=made.resource)
         self.register_outputs(said | {"url": made.url})
 

@@ -69,6 +69,8 @@ class ClusterRef(TypedDict):
     """Identity that the cluster's machines have."""
     private_subnets: dict[str, pulumi.Input[str]]
     """Subnet for machines of each zone, by zone id."""
+    public_subnets: NotRequired[pulumi.Input[list[str]]]
+    """Subnets for load balancers with a public address. Default: none are known."""
     namespace: pulumi.Input[str]
     """Kubernetes namespace that workloads run in."""
     controllers: dict[str, pulumi.Input[str]]
@@ -89,6 +91,18 @@ class Cluster(pulumi.ComponentResource):
     """Address of the Kubernetes API."""
     kubeconfig: pulumi.Output[str]
     """Configuration for kubectl; it asks the cloud for a token at each use and holds none."""
+    network_id: pulumi.Output[str]
+    """Id of the network its nodes live in."""
+    private_subnets: pulumi.Output[dict[str, str]]
+    """Subnet for machines of each zone, by zone id."""
+    public_subnets: pulumi.Output[list[str]]
+    """Subnets for load balancers with a public address."""
+    security_group: pulumi.Output[str]
+    """Group that all its machines are in; empty where the cloud has no such thing."""
+    node_role: pulumi.Output[str]
+    """Identity that the cluster's machines have."""
+    namespace: pulumi.Output[str]
+    """Kubernetes namespace that workloads run in; whoever uses it is made after it."""
 
     def __init__(self, name: str, args: ClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         place, network = args["environment"], args["network"]
@@ -123,11 +137,17 @@ class Cluster(pulumi.ComponentResource):
             name=made.name,
             node_role=made.node_role,
             private_subnets=network["private_subnets"],
+            public_subnets=network.get("public_subnets", []),
             namespace=after(NAMESPACE, space),
             controllers={},
         )
         self.inside = pulumi.ResourceOptions(providers=[*_providers(opts), provider])
         self.name, self.endpoint, self.kubeconfig = made.name, made.endpoint, made.kubeconfig
+        self.network_id = pulumi.Output.from_input(network["network_id"])
+        self.private_subnets = pulumi.Output.all(**network["private_subnets"])
+        self.public_subnets = pulumi.Output.from_input(network.get("public_subnets", []))
+        self.security_group, self.node_role = made.security_group, made.node_role
+        self.namespace = pulumi.Output.from_input(self.ref["namespace"])
         self.register_outputs(said | {"name": made.name, "endpoint": made.endpoint})
 
 

@@ -38,6 +38,8 @@ class Controllers(pulumi.ComponentResource):
 
     installed: pulumi.Output[list[str]]
     """Names of what is installed."""
+    controllers: pulumi.Output[dict[str, str]]
+    """What runs in the cluster for others, by name, with the version; whoever uses one is made after all of them."""
 
     def __init__(self, name: str, args: ControllersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         cluster, existing = args["cluster"], args.get("existing", [])
@@ -66,6 +68,7 @@ class Controllers(pulumi.ComponentResource):
             },
         }
         self.installed = pulumi.Output.from_input(wanted)
+        self.controllers = pulumi.Output.all(**self.ref["controllers"])
         self.register_outputs(said)
 
 

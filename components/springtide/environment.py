@@ -1,6 +1,7 @@
 """The account, the place and the limits that everything of one environment lives in."""
 
-from typing import NotRequired, TypedDict
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
@@ -50,7 +51,10 @@ class Environment(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: EnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         spec = checked(
-            EnvironmentSpec, args, f"Environment {name}", rules=lambda spec: [*dns_label("/name", name), *_place(spec)]
+            EnvironmentSpec,
+            args,
+            f"Environment {name}",
+            rules=lambda spec: [*dns_label("/name", name), *_place(spec.cloud, spec.account, spec.region)],
         )
         super().__init__("springtide:index:Environment", name, intent(spec), opts)
         provider = clouds.load(spec.cloud).provider(name, spec, child_of(self))
@@ -60,8 +64,14 @@ class Environment(pulumi.ComponentResource):
         self.register_outputs(intent(spec))
 
 
-def _place(spec: EnvironmentSpec) -> list[Finding]:
-    return clouds.cloud_findings(spec.cloud) or [
-        *clouds.load(spec.cloud).account_findings(spec.account),
-        *selection.region_findings(spec.cloud, spec.region),
+def reference_findings(place: Mapping[str, Any]) -> list[Finding]:
+    """What is wrong with a reference to an environment that somebody wrote by hand."""
+    cloud = place["cloud"]
+    return [*dns_label("/name", place["name"]), *_place(cloud, place["account"], place["region"])]
+
+
+def _place(cloud: str, account: str, region: str) -> list[Finding]:
+    return clouds.cloud_findings(cloud) or [
+        *clouds.load(cloud).account_findings(account),
+        *selection.region_findings(cloud, region),
     ]

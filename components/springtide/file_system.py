@@ -9,6 +9,7 @@ from springtide import clouds
 from springtide.cluster import ClusterRef
 from springtide.component import after, checked, child_of, intent
 from springtide.controllers import absent
+from springtide.environment import EnvironmentRef
 from springtide.k8s.volume import persistent_volume, volume_claim
 from springtide.place import controlled
 from springtide.spec import Finding, StorageSpec, dns_label, one_of
@@ -47,11 +48,16 @@ class FileSystem(pulumi.ComponentResource):
 
     claim: pulumi.Output[str]
     """Name of the PersistentVolumeClaim."""
+    url: pulumi.Output[str]
+    """Address under which workloads see it."""
+    mount_path: pulumi.Output[str]
+    """Where it is mounted."""
 
     def __init__(self, name: str, args: FileSystemArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         cluster, linked = args["cluster"], args.get("linked_bucket")
         place = cluster["environment"]
         cloud = clouds.load(place["cloud"])
+        linked = None if linked is None else known_storage(linked, place)
         plain = {**args, **({} if linked is None else {"linked_bucket": linked["name"]})}
         spec = checked(
             StorageSpec,
@@ -70,6 +76,8 @@ class FileSystem(pulumi.ComponentResource):
         made = _make(name, spec, cluster, linked, self)
         self.claim = self._mounted(name, spec, cluster, made)
         self.ref = mounted(name, self.claim)
+        self.url = pulumi.Output.from_input(self.ref["url"])
+        self.mount_path = pulumi.Output.from_input(self.ref["mount_path"])
         self.register_outputs(said | {"claim": self.claim})
 
     def _mounted(
@@ -91,6 +99,22 @@ def mounted(name: str, claim: pulumi.Input[str]) -> StorageRef:
     """A file system as a workload sees it."""
     path = f"{MOUNTS}/{name}"
     return StorageRef(name=name, url=f"file://{path}", resource="", claim=claim, mount_path=path)
+
+
+def known_storage(storage: StorageRef, place: EnvironmentRef) -> StorageRef:
+    """Storage with all that a workload must know of it: what a reference leaves out follows from its name.
+
+    Args:
+        storage: Storage as the caller refers to it.
+        place: Environment of who uses it, and so of a bucket whose address is left out.
+    """
+    name = storage["name"]
+    if "mount_path" in storage and "url" in storage:
+        return storage
+    if "claim" in storage:
+        return mounted(name, storage["claim"])
+    url = clouds.load(place["cloud"]).bucket_url(place["name"], name, place["account"])
+    return StorageRef(name=name, url=url, resource=storage["resource"], claim="", mount_path="")
 
 
 def findings(spec: StorageSpec, cloud: str) -> list[Finding]:

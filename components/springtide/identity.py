@@ -75,10 +75,15 @@ class WorkloadIdentity(pulumi.ComponentResource):
 def _grants(grants: list[GrantArgs]) -> list[Finding]:
     if not grants:
         return [refuse("spec/grants", "/grants", [], "an identity without a right is no use.", "name what it may use")]
-    prefixes = ((f"/grants/{i}/prefix", grant["prefix"]) for i, grant in enumerate(grants))
-    message, fix = "is no part of a storage.", "write it without slashes at its ends: jobs/gpt"
-    return [
-        refuse("spec/prefix", path, prefix, f"{prefix!r} {message}", fix)
-        for path, prefix in prefixes
-        if not prefix or prefix != prefix.strip("/")
-    ]
+    return [found for i, grant in enumerate(grants) for found in _grant(f"/grants/{i}", grant)]
+
+
+def _grant(path: str, grant: GrantArgs) -> list[Finding]:
+    found, prefix = [], grant["prefix"]
+    if "resource" not in grant["storage"]:
+        message, fix = "the reference does not say what the bucket is called.", "give `resource` of a Storage"
+        found.append(refuse("spec/reference", f"{path}/storage", grant["storage"]["name"], message, fix))
+    if not prefix or prefix != prefix.strip("/"):
+        fix = "write it without slashes at its ends: jobs/gpt"
+        found.append(refuse("spec/prefix", f"{path}/prefix", prefix, f"{prefix!r} is no part of a storage.", fix))
+    return found

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from springtide import clouds, queue, service, training
+from springtide import clouds, exposure, queue, service, training
 from springtide.k8s.namespace import PRIVILEGED, RESTRICTED
 from springtide.sections import EnvironmentFile
 
@@ -36,4 +36,5 @@ def _needed(file: EnvironmentFile) -> Iterator[str]:
         yield queue.CONTROLLER
     for served in file.services.values():
         yield from service.controllers(served)
+        yield from exposure.controllers(served, file.cloud, file.cluster.mode)
     yield from file.controllers.install

@@ -40,6 +40,8 @@ class NetworkRef(TypedDict):
     """Zone ids of the network."""
     private_subnets: dict[str, pulumi.Input[str]]
     """Subnet of each zone whose machines have no public address, by zone id."""
+    public_subnets: NotRequired[pulumi.Input[list[str]]]
+    """Subnets for load balancers with a public address. Default: none are known."""
 
 
 class Network(pulumi.ComponentResource):
@@ -53,6 +55,8 @@ class Network(pulumi.ComponentResource):
     """Id of the network."""
     private_subnets: pulumi.Output[dict[str, str]]
     """Subnet of each zone whose machines have no public address, by zone id."""
+    public_subnets: pulumi.Output[list[str]]
+    """Subnets for load balancers with a public address; none where the network was there already, or needs none."""
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         place = args["environment"]
@@ -71,7 +75,11 @@ class Network(pulumi.ComponentResource):
         made = clouds.load(place["cloud"]).network(name, spec, place, self)
         self.network_id = made.network_id
         self.private_subnets = pulumi.Output.all(**made.private_subnets)
+        self.public_subnets = pulumi.Output.all(*made.public_subnets)
         self.ref = NetworkRef(
-            network_id=made.network_id, zones=list(spec.zones), private_subnets=dict(made.private_subnets)
+            network_id=made.network_id,
+            zones=list(spec.zones),
+            private_subnets=dict(made.private_subnets),
+            public_subnets=pulumi.Output.all(*made.public_subnets) if made.public_subnets else [],
         )
         self.register_outputs(said | {"networkId": made.network_id, "privateSubnets": self.private_subnets})

@@ -124,6 +124,7 @@ def _cluster(platform: Settings, place: EnvironmentRef, there: Any) -> ClusterRe
         network_id=there["network_id"],
         security_group=there["security_group"],
         private_subnets={zone: there["private_subnets"][zone] for zone in zones},
+        public_subnets=there["public_subnets"],
         namespace=there["namespace"],
         controllers={name: there["controllers"][name] for name in dict.fromkeys(controllers)},
     )

@@ -1,17 +1,18 @@
 """An elastic pool of identical GPU nodes that sleeps at zero when idle."""
 
-from collections.abc import Sequence
-from typing import NotRequired, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, NotRequired, TypedDict, cast
 
 import pulumi
 
 from springtide import clouds, selection
 from springtide.cluster import ClusterRef
-from springtide.component import checked, intent, tell
+from springtide.component import checked, intent, refused, tell
 from springtide.controllers import absent
 from springtide.environment import EnvironmentRef
 from springtide.k8s.pod import PodPart
-from springtide.spec import Finding, PoolSpec, dns_label, refuse, warn
+from springtide.parse import read
+from springtide.spec import Finding, PoolSpec, below, dns_label, refuse, warn
 
 SYSTEM = "system"
 """What the `springtide.dev/pool` label of system nodes says."""
@@ -76,27 +77,32 @@ class GpuPoolArgs(TypedDict):
 
 
 class PoolRef(TypedDict):
-    """Pool that a workload runs on; take it from `GpuPool.ref`."""
+    """Pool that a workload runs on; take it from `GpuPool.ref`.
+
+    Programs in other languages give `name`, `selector` and `args`; the rest follows from these.
+    """
 
     name: str
     """Name of the pool."""
-    gpus_per_node: int
+    selector: pulumi.Input[dict[str, str]]
+    """Node labels that a pod must select to land here."""
+    args: NotRequired[GpuPoolArgs]
+    """Arguments that the pool was made with. Default: none, where all else is said."""
+    gpus_per_node: NotRequired[int]
     """Accelerators in each node."""
-    capacity: list[str]
+    capacity: NotRequired[list[str]]
     """How its machines are bought; decides how much notice a pod gets."""
-    min_nodes: int
+    min_nodes: NotRequired[int]
     """Nodes kept warm."""
-    max_nodes: int
+    max_nodes: NotRequired[int]
     """Upper bound on nodes."""
-    memory_gib: int
+    memory_gib: NotRequired[int]
     """Memory that pods of one node can share, in GiB, on the pool's smallest machine."""
-    scratch_gib: int
+    scratch_gib: NotRequired[int]
     """Disk that pods of one node can share, in GiB."""
     fabric: NotRequired[str]
     """Network between its machines: none (default), efa, gpudirect."""
-    selector: pulumi.Input[dict[str, str]]
-    """Node labels that a pod must select to land here."""
-    pod: PodPart
+    pod: NotRequired[PodPart]
     """What a pod needs on these nodes besides GPUs."""
 
 
@@ -157,6 +163,40 @@ def reference(name: str, spec: PoolSpec, choice: selection.Choice, made: clouds.
         selector={} if made is None else made.selector,
         pod=PodPart() if made is None else made.pod,
     )
+
+
+def known_pool(pool: PoolRef, path: str) -> PoolRef:
+    """A pool with all that a workload must know of it: what a reference leaves out follows from the pool's arguments.
+
+    Args:
+        pool: The pool as the caller refers to it.
+        path: Where the pool's arguments stand in the caller's.
+
+    Raises:
+        ArgumentsError: the arguments describe no pool.
+    """
+    args = pool.get("args")
+    if args is None:
+        return pool
+    name, cluster = pool["name"], args["cluster"]
+    place, version = cluster["environment"], cluster["version"]
+    found, mistakes = read(PoolSpec, {key: value for key, value in args.items() if key != "cluster"}, path)
+    refused(mistakes, f"pool {name}")
+    spec = cast("PoolSpec", found)
+    choice = selection.choose(spec, place["cloud"], place["region"], cluster["zones"])
+    refused(below(path, choice.findings), f"pool {name}")
+    pod = clouds.load(place["cloud"]).pod_part(name, spec, choice, version=version)
+    selector = pulumi.Output.from_input(pool["selector"])
+    return {**reference(name, spec, choice, clouds.PoolParts(selector=selector, pod=pod)), **pool}
+
+
+def reference_findings(pool: Mapping[str, Any]) -> list[Finding]:
+    """What is wrong with a reference to a pool that somebody wrote by hand."""
+    lacking = sorted(PoolRef.__optional_keys__ - {"args", "fabric"} - set(pool))
+    if "args" in pool or not lacking:
+        return []
+    message = f"pool {pool['name']}: nothing says its {', '.join(lacking)}."
+    return [refuse("spec/reference", "/args", None, message, "give the arguments that the pool was made with")]
 
 
 def usable_memory_gib(memory_mib: int) -> int:

@@ -22,7 +22,7 @@ from springtide.k8s.queue import (
     provisioning_config,
 )
 from springtide.place import controlled
-from springtide.pool import PoolRef
+from springtide.pool import PoolRef, known_pool
 from springtide.spec import Finding, QueueSpec, dns_label, refuse, warn
 
 CONTROLLER = "kueue"
@@ -65,9 +65,11 @@ class Queue(pulumi.ComponentResource):
 
     max_gpus: pulumi.Output[int]
     """GPUs that its runs may use at once."""
+    label: pulumi.Output[str]
+    """What a run's queue label says; whoever uses it is made after the queue and destroyed before it."""
 
     def __init__(self, name: str, args: QueueArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        cluster, pools = args["cluster"], args["pools"]
+        cluster, pools = args["cluster"], [known_pool(pool, f"/pools/{i}/args") for i, pool in enumerate(args["pools"])]
         spec = checked(
             QueueSpec,
             args,
@@ -83,10 +85,10 @@ class Queue(pulumi.ComponentResource):
         super().__init__("springtide:index:Queue", name, said, opts)
         tell(_counted_by_others(name, cluster))
         waits = self._make(name, spec, cluster, [_share(pool) for pool in pools])
-        self.max_gpus = pulumi.Output.from_input(spec.max_gpus)
+        self.max_gpus, self.label = pulumi.Output.from_input(spec.max_gpus), after(name, waits)
         self.ref = QueueRef(
             name=name,
-            label=after(name, waits),
+            label=self.label,
             max_gpus=spec.max_gpus,
             pools=[pool["name"] for pool in pools],
         )
@@ -162,7 +164,7 @@ def _share(pool: PoolRef) -> Share:
 
 
 def _counted_by_others(name: str, cluster: ClusterRef) -> list[Finding]:
-    if cluster["controllers"][CONTROLLER] is not EXISTING:
+    if cluster["controllers"][CONTROLLER] != EXISTING:
         return []
     message = (
         f"queue {name}: whether max_gpus holds over all pools is up to the configuration of the Kueue that is there."

@@ -31,10 +31,10 @@ class RegistryArgs(TypedDict):
 class RegistryRef(TypedDict):
     """A registry that images are pushed to; take it from `Registry.ref`."""
 
-    host: str
+    host: pulumi.Input[str]
     """Host, and path before an image's name."""
     resources: list[pulumi.Input[str]]
-    """Names under which the cloud's access rules know it."""
+    """Names under which the cloud's access rules know it: one for each image on AWS, one in all on GCP."""
 
 
 @spec
@@ -64,6 +64,8 @@ class Registry(pulumi.ComponentResource):
 
     host: pulumi.Output[str]
     """Host, and path before an image's name: `images.registry` of an environment file."""
+    resources: pulumi.Output[list[str]]
+    """Names under which the cloud's access rules know it: one for each image on AWS, one in all on GCP."""
 
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         place = args["environment"]
@@ -71,7 +73,7 @@ class Registry(pulumi.ComponentResource):
         said = intent(spec, cloud=place["cloud"], region=place["region"])
         super().__init__("springtide:index:Registry", name, said, opts)
         made = bootstrap.load(place["cloud"]).image_registry(name, spec, place, self)
-        self.host = pulumi.Output.from_input(made.host)
+        self.host, self.resources = pulumi.Output.from_input(made.host), pulumi.Output.all(*made.resources)
         self.ref = RegistryRef(host=made.host, resources=list(made.resources))
         self.register_outputs(said | {"host": made.host})
 

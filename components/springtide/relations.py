@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
-from springtide import clouds, needs, queue, selection, service, training
+from springtide import clouds, exposure, needs, queue, selection, service, training
 from springtide.charts import CLASHING
 from springtide.controllers import unknown
 from springtide.parse import Spec, independent
@@ -58,15 +58,21 @@ def _not_installed(file: EnvironmentFile, platform: EnvironmentFile) -> list[Fin
     return [
         refuse(
             "controllers/absent",
-            f"/services/{name}/scale_on",
+            f"/services/{name}/{key}",
             controller,
             f"it needs {controller}, which the platform does not bring.",
             f"add it in the platform's file: controllers: {{install: [{controller}]}}",
         )
         for name, item in file.services.items()
-        for controller in service.controllers(item)
+        for key, controller in _needed(item, file)
         if controller not in there
     ]
+
+
+def _needed(item: ServiceSection, file: EnvironmentFile) -> Iterator[tuple[str, str]]:
+    """Controllers that a service needs, each with the key that asks for it."""
+    yield from (("scale_on", name) for name in service.controllers(item))
+    yield from (("expose", name) for name in exposure.controllers(item, file.cloud, file.cluster.mode))
 
 
 _WORK = ("", "jobs", "services", "images", "policies")
@@ -312,11 +318,12 @@ def _waiting(file: EnvironmentFile, job: JobSection, pool: PoolSpec, wrong: Sequ
 
 
 def _services(file: EnvironmentFile, wrong: Sequence[Finding]) -> list[Finding]:
-    return [
+    each = (
         found
         for name, item in file.services.items()
         for found in below(f"/services/{name}", _service(file, item, wrong))
-    ]
+    )
+    return [*each, *exposure.one_host_twice(file.services)]
 
 
 def _service(file: EnvironmentFile, item: ServiceSection, wrong: Sequence[Finding]) -> list[Finding]:
@@ -326,6 +333,7 @@ def _service(file: EnvironmentFile, item: ServiceSection, wrong: Sequence[Findin
     ]
     if file.cloud not in clouds.available():
         return found
+    found += clouds.service_findings(file.cloud, item, adopted=file.network.existing is not None)
     if item.pool is None:
         return [*found, *service.findings(item, file.cloud, file.cluster.version, None)]
     if item.pool not in file.pools or _unclear(wrong, f"/pools/{item.pool}", "max_nodes", "gpus_per_node", "capacity"):

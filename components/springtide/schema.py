@@ -13,7 +13,7 @@ from springtide.network import NetworkArgs
 from springtide.parse import docstrings
 from springtide.pool import GpuPoolArgs, SharingArgs
 from springtide.sections import EnvironmentFile, JobSection, NetworkSection, ServiceSection, WorkFile
-from springtide.service import ModelArgs, ModelServiceArgs, ReplicasArgs, ScaleOnArgs
+from springtide.service import ModelArgs, ModelServiceArgs, PublicArgs, ReplicasArgs, ScaleOnArgs
 from springtide.storage import StorageArgs
 from springtide.training import TrainingJobArgs
 
@@ -26,6 +26,7 @@ DOCUMENTED_BY: dict[type, tuple[type, ...]] = {
     JobSection: (TrainingJobArgs,),
     ServiceSection: (ModelServiceArgs,),
     spec.ModelSpec: (ModelArgs,),
+    spec.PublicSpec: (PublicArgs,),
     spec.ReplicasSpec: (ReplicasArgs,),
     spec.ScaleOnSpec: (ScaleOnArgs,),
 }

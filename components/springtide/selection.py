@@ -72,8 +72,12 @@ def choose(spec: PoolSpec, cloud: str, region: str, zones: Sequence[str]) -> Cho
 
 
 def _fitting(spec: PoolSpec, cloud: str, region: str) -> Choice:
-    known = [item.name for item in catalog.accelerators(cloud) if not item.unusable]
+    reasons = {item.name: item.unusable for item in catalog.accelerators(cloud)}
+    known = [name for name in reasons if not reasons[name]]
     if spec.gpu not in known:
+        if spec.gpu in reasons:
+            message = f"{spec.gpu} cannot be used: {reasons[spec.gpu]}."
+            return _refused("catalog/gpu", "/gpu", spec.gpu, message, "use another gpu", known)
         near = catalog.near_accelerators(cloud, spec.gpu)
         fix = f"did you mean {near[0]}?" if near else f"use a name of `springtide catalog` on {cloud}"
         message = f"{spec.gpu!r} is no accelerator of {cloud}."

@@ -6,7 +6,7 @@ from typing import Literal, NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from springtide import grace
+from springtide import clouds, exposure, grace
 from springtide.cluster import ClusterRef
 from springtide.component import checked, child_of, intent, tell
 from springtide.controllers import absent
@@ -22,13 +22,13 @@ from springtide.k8s.serving import (
     disruption_budget,
     gpu_window_seconds,
 )
-from springtide.k8s.serving import service as address
+from springtide.k8s.serving import service as front_of
 from springtide.place import DEFAULT_ACCOUNT, controlled, grant, mount, mounts
-from springtide.pool import SYSTEM, PoolRef, fits
+from springtide.pool import SYSTEM, PoolRef, fits, known_pool
 from springtide.spec import Finding, ScaleOnSpec, ServiceSpec, refuse, warn
 from springtide.spec.work import service_name
-from springtide.training import JobRef
-from springtide_workloads.contract import METRICS_PATH, METRICS_PORT, Device, ServingContract
+from springtide.training import JobRef, known_job
+from springtide_workloads.contract import KEYS_FILE, METRICS_PATH, METRICS_PORT, Device, ServingContract
 
 KEDA = "keda"
 KEDA_VERSION = "keda.sh/v1alpha1"
@@ -66,6 +66,17 @@ class ScaleOnArgs(TypedDict):
     """Requests of a replica, computed or waiting, to aim at. KEDA reads them from the servers."""
 
 
+class PublicArgs(TypedDict):
+    """A name on the internet. It is served by HTTPS, with a certificate that renews itself."""
+
+    host: str
+    """Name under which the service is reached, such as chat.example.com."""
+    zone: str
+    """DNS zone that the name lies in, which is there already: hosted zone id on AWS, name of the managed zone on GCP."""
+    auth: NotRequired[str]
+    """Who may use it: `keys`, whoever sends one of the keys in Secret <service>-keys; `open`, everybody. No default."""
+
+
 class ModelServiceArgs(TypedDict):
     """Arguments of `ModelService`."""
 
@@ -82,7 +93,9 @@ class ModelServiceArgs(TypedDict):
     gpus: NotRequired[int]
     """Accelerators of each replica. Default: 1 on a pool, 0 without one."""
     expose: NotRequired[str]
-    """Who can reach it from outside the cluster: `none` (default)."""
+    """Who can reach it from outside the cluster: `none` (default), `internal` (the network, and what is joined to it)."""
+    public: NotRequired[PublicArgs]
+    """A name on the internet, in place of `expose`."""
     image: NotRequired[str]
     """Image by digest. Default: the environment's; without one the service waits."""
     propagation_seconds: NotRequired[int]
@@ -98,21 +111,26 @@ class ModelService(pulumi.ComponentResource):
 
     endpoint: pulumi.Output[str]
     """Address inside the cluster."""
+    address: pulumi.Output[str]
+    """Address for those outside whom it is exposed to; the one inside the cluster where there are none."""
 
     def __init__(self, name: str, args: ModelServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        args = _known(args)
         job, pool, cluster = args["model"]["job"], args.get("pool"), args["cluster"]
-        plain = {**args, "model": {"job": job["name"]}}
+        expose = args.get("public", args.get("expose", exposure.NONE))
+        plain = {**args, "model": {"job": job["name"]}, "expose": expose}
         spec = checked(
             ServiceSpec,
             plain,
             f"ModelService {name}",
-            wiring=["cluster", "pool"],
+            wiring=["cluster", "pool", "public"],
             rules=lambda spec: [
                 *service_name("/name", name),
                 *findings(spec, cluster["environment"]["cloud"], cluster["version"], pool),
                 *absent(
                     cluster, controllers(spec), "/scale_on/in_flight_per_replica", spec.scale_on.in_flight_per_replica
                 ),
+                *_way_in(spec, cluster),
             ],
         )
         spec = replace(spec, gpus=gpus_of(spec, on_pool=pool is not None))
@@ -121,13 +139,17 @@ class ModelService(pulumi.ComponentResource):
         said |= {"minReplicas": spec.replicas.min, "maxReplicas": spec.replicas.max}
         del said["replicas"]
         super().__init__("springtide:index:ModelService", name, said, opts)
-        tell([*_waits(name, spec, job), *_stays_small(name, spec)])
-        if spec.image is not None and job["started"]:
-            self._serve(name, spec, args, _contract(spec, job, grace_seconds))
+        tell([*_waits(name, spec, job), *_stays_small(name, spec), *exposure.warnings(name, spec)])
         self.endpoint = pulumi.Output.concat("http://", name, ".", cluster["namespace"])
-        self.register_outputs(said | {"endpoint": self.endpoint})
+        self.address = self.endpoint
+        if spec.image is not None and job["started"]:
+            backend = self._serve(name, spec, args, _contract(name, spec, job, grace_seconds))
+            if (address := exposure.address(name, spec, cluster, backend, self)) is not None:
+                self.address = address
+        self.register_outputs(said | {"endpoint": self.endpoint, "address": self.address})
 
-    def _serve(self, name: str, spec: ServiceSpec, args: ModelServiceArgs, agreed: ServingContract) -> None:
+    def _serve(self, name: str, spec: ServiceSpec, args: ModelServiceArgs, agreed: ServingContract) -> pulumi.Resource:
+        """The servers and all that keeps them; the Service in front of them."""
         cluster, pool = args["cluster"], args.get("pool")
         space, inside, gpus = cluster["namespace"], child_of(self), gpus_of(spec, on_pool=pool is not None)
         server = Server(
@@ -139,13 +161,16 @@ class ModelService(pulumi.ComponentResource):
             spare_replica=_has_room_for_one_more(spec, pool),
             startup_seconds=spec.startup_seconds,
             place=self._place(name, gpus, args),
+            keys=exposure.keys(name, spec),
+            conditions=exposure.conditions(name, spec, cluster),
         )
         # An autoscaler owns the count once it is there; writing it back would reset capacity at every update.
         owned = child_of(self, ignore_changes=["spec.replicas"] if _scales(spec) else None)
         servers = kubernetes.apps.v1.Deployment(name, **deployment(server), opts=owned)
-        kubernetes.core.v1.Service(name, **address(name, space), opts=inside)
+        front = kubernetes.core.v1.Service(name, **front_of(name, space), opts=inside)
         kubernetes.policy.v1.PodDisruptionBudget(name, **disruption_budget(name, space), opts=inside)
         _autoscaler(name, spec, cluster, child_of(self, depends_on=[servers]))
+        return front
 
     def _place(self, name: str, gpus: int, args: ModelServiceArgs) -> Place:
         cluster, job, pool = args["cluster"], args["model"]["job"], args.get("pool")
@@ -165,9 +190,31 @@ class ModelService(pulumi.ComponentResource):
         )
 
 
+def _known(args: ModelServiceArgs) -> ModelServiceArgs:
+    """The arguments with whole references."""
+    pool = args.get("pool")
+    return {
+        **args,
+        "model": {"job": known_job(args["model"]["job"], args["cluster"]["environment"])},
+        "pool": None if pool is None else known_pool(pool, "/pool/args"),
+    }
+
+
 def controllers(spec: ServiceSpec) -> tuple[str, ...]:
     """Charts without which nothing makes the service grow."""
     return () if spec.scale_on.in_flight_per_replica is None else (KEDA,)
+
+
+def _way_in(spec: ServiceSpec, cluster: ClusterRef) -> list[Finding]:
+    """What is impossible about how the service is exposed in this cluster."""
+    cloud = cluster["environment"]["cloud"]
+    if spec.reached == exposure.NONE:
+        return []
+    needed = exposure.controllers(spec, cloud, cluster["mode"])
+    return [
+        *clouds.service_findings(cloud, spec, adopted=exposure.adopted(cluster)),
+        *absent(cluster, needed, "/expose", spec.reached),
+    ]
 
 
 def gpus_of(spec: ServiceSpec, *, on_pool: bool) -> int:
@@ -257,13 +304,14 @@ def _has_room_for_one_more(spec: ServiceSpec, pool: PoolRef | None) -> bool:
     return (spec.replicas.max + 1) * gpus <= pool["max_nodes"] * pool["gpus_per_node"]
 
 
-def _contract(spec: ServiceSpec, job: JobRef, grace_seconds: int) -> ServingContract:
+def _contract(name: str, spec: ServiceSpec, job: JobRef, grace_seconds: int) -> ServingContract:
     return ServingContract(
         model_url=job["artifacts_url"],
         device=Device.CUDA if spec.gpus else Device.CPU,
         grace_seconds=grace_seconds,
         propagation_seconds=spec.propagation_seconds,
         drain_seconds=spec.drain_seconds,
+        keys_file=None if exposure.keys(name, spec) is None else KEYS_FILE,
     )
 
 

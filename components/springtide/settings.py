@@ -117,7 +117,9 @@ class Settings:
 
     def service(self, section: ServiceSection) -> ModelServiceArgs:
         """Arguments of a `ModelService`."""
-        return cast("ModelServiceArgs", self._with_image(_given(section, without=("pool", "model"))))
+        named = {} if section.public is None else {"public": _given(section.public)}
+        said = _given(section, without=("pool", "model", *(("expose",) if named else ())))
+        return cast("ModelServiceArgs", self._with_image(said | named))
 
     def _with_image(self, args: dict[str, Any]) -> dict[str, Any]:
         images = self.file.images

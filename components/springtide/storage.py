@@ -1,13 +1,14 @@
 """A place for checkpoints, models and data that outlives every machine."""
 
-from typing import NotRequired, TypedDict
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
 from springtide import clouds
 from springtide.component import checked, intent
 from springtide.environment import EnvironmentRef
-from springtide.spec import StorageSpec, below, dns_label, one_of
+from springtide.spec import Finding, StorageSpec, below, dns_label, one_of, refuse
 
 
 class StorageArgs(TypedDict):
@@ -24,18 +25,21 @@ class StorageArgs(TypedDict):
 
 
 class StorageRef(TypedDict):
-    """Storage that a workload reads and writes; take it from `Storage.ref`."""
+    """Storage that a workload reads and writes; take it from `Storage.ref` or `FileSystem.ref`.
+
+    Programs in other languages give the name and one output: `resource` of a `Storage` or `claim` of a `FileSystem`.
+    """
 
     name: str
     """Name of the storage."""
-    url: str
-    """Address under which workloads see it, such as s3://bucket or file:///mnt/corpus; known before the storage exists."""
-    resource: pulumi.Input[str]
-    """Name under which the cloud's access rules know it, such as an ARN; empty for what is mounted."""
-    claim: pulumi.Input[str]
-    """PersistentVolumeClaim by which a pod mounts it; empty for a bucket."""
-    mount_path: str
-    """Where it is mounted; empty for a bucket."""
+    url: NotRequired[str]
+    """Address under which workloads see it, such as s3://bucket; known before it exists. Default: follows from the name."""
+    resource: NotRequired[pulumi.Input[str]]
+    """Name under which the cloud's access rules know a bucket, such as an ARN; empty for what is mounted."""
+    claim: NotRequired[pulumi.Input[str]]
+    """PersistentVolumeClaim by which a pod mounts a file system; empty for a bucket."""
+    mount_path: NotRequired[str]
+    """Where it is mounted; empty for a bucket. Default: follows from the name, where there is a claim."""
 
 
 class Storage(pulumi.ComponentResource):
@@ -47,6 +51,8 @@ class Storage(pulumi.ComponentResource):
 
     url: pulumi.Output[str]
     """Address under which workloads see it."""
+    resource: pulumi.Output[str]
+    """Name under which the cloud's access rules know it; whoever uses it is made after the storage is safe to use."""
 
     def __init__(self, name: str, args: StorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         place = args["environment"]
@@ -65,6 +71,15 @@ class Storage(pulumi.ComponentResource):
         said = intent(spec, cloud=place["cloud"], region=place["region"])
         super().__init__("springtide:index:Storage", name, said, opts)
         made = cloud.bucket(name, spec, place, self)
-        self.url = pulumi.Output.from_input(made.url)
+        self.url, self.resource = pulumi.Output.from_input(made.url), made.resource
         self.ref = StorageRef(name=name, url=made.url, resource=made.resource, claim="", mount_path="")
         self.register_outputs(said | {"url": made.url})
+
+
+def reference_findings(storage: Mapping[str, Any]) -> list[Finding]:
+    """What is wrong with a reference to storage that somebody wrote by hand."""
+    if "resource" in storage or "claim" in storage:
+        return []
+    message = f"storage {storage['name']}: nothing says whether it is a bucket or a file system."
+    fix = "give `resource` of a Storage, or `claim` of a FileSystem"
+    return [refuse("spec/reference", "/resource", None, message, fix)]

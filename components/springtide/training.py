@@ -9,12 +9,14 @@ import pulumi_kubernetes as kubernetes
 from springtide import catalog, grace
 from springtide.cluster import ClusterRef
 from springtide.component import checked, child_of, intent, tell
+from springtide.environment import EnvironmentRef
+from springtide.file_system import known_storage
 from springtide.identity import WorkloadIdentity
 from springtide.k8s import jobset
 from springtide.k8s.pod import Place
 from springtide.k8s.training import Run, headless_service, indexed_job, rendezvous_host
 from springtide.place import DEFAULT_ACCOUNT, controlled, grant, mount, mounted, mounts
-from springtide.pool import PoolRef, fits
+from springtide.pool import PoolRef, fits, known_pool
 from springtide.queue import QueueRef
 from springtide.spec import Finding, JobSpec, refuse, warn
 from springtide.spec.work import service_name
@@ -58,12 +60,14 @@ class JobRef(TypedDict):
 
     name: str
     """Name of the job."""
-    started: bool
-    """Whether the job has a run."""
-    artifacts_url: str
-    """Where the run's artifacts lie."""
     storage: StorageRef
-    """Storage they lie in."""
+    """Storage that its artifacts lie in."""
+    run: NotRequired[str]
+    """Name of its run. Default: it has none, where `started` does not say otherwise."""
+    started: NotRequired[bool]
+    """Whether the job has a run. Default: whether `run` names one."""
+    artifacts_url: NotRequired[str]
+    """Where the run's artifacts lie. Default: follows from storage, name and run."""
 
 
 class TrainingJob(pulumi.ComponentResource):
@@ -79,6 +83,7 @@ class TrainingJob(pulumi.ComponentResource):
     """Where the run's checkpoints and its exported model lie."""
 
     def __init__(self, name: str, args: TrainingJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        args = _known(args)
         pool, cluster, queue = args["pool"], args["cluster"], args.get("queue")
         spec = checked(
             JobSpec,
@@ -89,7 +94,11 @@ class TrainingJob(pulumi.ComponentResource):
                 *service_name("/name", name),
                 *findings(name, spec),
                 *fits("/nodes", spec.nodes, pool["name"], pool["max_nodes"], "nodes"),
-                *([] if spec.image is None else fabric_findings(spec, pool.get("fabric", "none"), cluster["environment"]["cloud"])),
+                *(
+                    []
+                    if spec.image is None
+                    else fabric_findings(spec, pool.get("fabric", "none"), cluster["environment"]["cloud"])
+                ),
                 *([] if queue is None else queue_findings(spec, pool, queue)),
             ],
         )
@@ -163,6 +172,31 @@ class TrainingJob(pulumi.ComponentResource):
             part=pool["pod"],
             mounts=mounts(*volumes),
         )
+
+
+def known_job(job: JobRef, place: EnvironmentRef) -> JobRef:
+    """A job with all that a service must know of it: what a reference leaves out follows from the rest.
+
+    Args:
+        job: The job as the caller refers to it.
+        place: Environment of who serves its model.
+    """
+    if "started" in job and "artifacts_url" in job:
+        return job
+    run, storage = job.get("run"), known_storage(job["storage"], place)
+    url = f"{storage['url']}/{artifacts_prefix(job['name'], run)}"
+    return JobRef(name=job["name"], started=run is not None, artifacts_url=url, storage=storage)
+
+
+def _known(args: TrainingJobArgs) -> TrainingJobArgs:
+    """The arguments with whole references."""
+    place, data = args["cluster"]["environment"], args.get("data")
+    return {
+        **args,
+        "pool": known_pool(args["pool"], "/pool/args"),
+        "checkpoints": known_storage(args["checkpoints"], place),
+        "data": None if data is None else known_storage(data, place),
+    }
 
 
 def artifacts_prefix(job: str, run: str | None) -> str:

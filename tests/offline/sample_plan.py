@@ -82,14 +82,46 @@ class Sample:
         nodes: tuple[int, int] = (0, 4),
         purpose: str = "training",
         gpus_per_node: int = 1,
+        ceiling: int | None = None,
     ) -> Resource:
         """A pool as one managed node group; returns the node group."""
         intent = PLACE | {
             "gpu": gpu, "gpusPerNode": gpus_per_node, "machineTypes": list(machine_types), "capacity": list(capacity),
             "minNodes": nodes[0], "maxNodes": nodes[1], "purpose": purpose, "diskGib": 200, "zones": ZONES,
         }  # fmt: skip
+        if ceiling is not None:
+            intent["ceilingNodes"] = ceiling
         component = self.add("springtide:index:GpuPool", name, self.stack, intent, custom=False)
         return self._node_group(component, name, plane, None, subnets, list(machine_types), nodes, disk_gib=200)
+
+    def karpenter(self, pool: str) -> tuple[Resource, Resource]:
+        """A NodePool and its EC2NodeClass in a pool that is there already."""
+        component = next(
+            item for item in self.resources if (item.type, item.name) == ("springtide:index:GpuPool", pool)
+        )
+        terms = {"amiSelectorTerms": [{"alias": "bottlerocket@v1.64.0"}], "role": "node"}
+        template = {"spec": {"taints": [], "nodeClassRef": {"name": pool}}}
+        limits = {"limits": {"nvidia.com/gpu": "4"}, "weight": 10}
+        machine = self.add("kubernetes:karpenter.k8s.aws/v1:EC2NodeClass", pool, component, {"spec": terms})
+        nodes = {"spec": {"template": template, **limits}}
+        return self.add("kubernetes:karpenter.sh/v1:NodePool", pool, component, nodes), machine
+
+    def platform(self, name: str = "prod-aws") -> None:
+        """Another stack that this one's jobs and services run on."""
+        full = f"organization/springtide/{name}"
+        self.add("pulumi:pulumi:StackReference", full, self.stack, {"name": full}, read_id=full)
+
+    def file_system(self, name: str = "corpus", *, size_gib: int | None = 4800) -> None:
+        """A Lustre file system."""
+        intent = PLACE | {"kind": "lustre"} | ({} if size_gib is None else {"sizeGib": size_gib})
+        component = self.add("springtide:index:FileSystem", name, self.stack, intent, custom=False)
+        inputs = {"storageCapacity": size_gib, "perUnitStorageThroughput": 500}
+        self.add("aws:fsx/lustreFileSystem:LustreFileSystem", name, component, inputs)
+
+    def queue(self, name: str = "research", *, pools: tuple[str, ...] = ("train",)) -> None:
+        """A queue over some pools."""
+        intent = {"maxGpus": 32, "pools": list(pools)}
+        self.add("springtide:index:Queue", name, self.stack, intent, custom=False)
 
     def storage(self, name: str = "artifacts") -> None:
         """A bucket."""
@@ -175,6 +207,16 @@ def urn_of(kind: str, name: str, parent: Resource | None) -> str:
 def output(resource: Resource, name: str = "id") -> str:
     """The placeholder of a resource's output."""
     return f"«{resource.urn}#/{name}»"
+
+
+def work(*, run: str | None = "first") -> Sample:
+    """A job and two services on somebody else's platform."""
+    made = Sample()
+    made.platform()
+    made.job("gpt", "train", run=run)
+    made.service("chat", "serve")
+    made.service("draft", None)
+    return made
 
 
 def sample(*, run: str | None = None, image: str | None = None, **pool: Any) -> Sample:

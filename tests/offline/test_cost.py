@@ -11,7 +11,7 @@ from springtide.offline.cost import Nodes, estimate, nodes_for, nodes_of
 from springtide.offline.idle import Amount, total
 from springtide.offline.plan import Plan
 
-from .sample_plan import DIGEST, Sample, sample
+from .sample_plan import DIGEST, Sample, sample, work
 
 PRICES = {
     ("p5.48xlarge", "on-demand"): 55.04,
@@ -42,6 +42,11 @@ def price_list(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(catalog, "price", price)
     monkeypatch.setattr(catalog, "service_price", service_price)
+
+
+def changed_intent(plan: Plan, kind: str, inputs: dict[str, str]) -> Plan:
+    edited = (replace(r, inputs=r.inputs | inputs) if r.type == kind else r for r in plan.resources)
+    return replace(plan, resources=tuple(edited))
 
 
 def train_of(plan: Plan) -> cost.PoolCost:
@@ -101,6 +106,39 @@ def test_a_missing_price_is_named_and_never_guessed() -> None:
     assert train.unpriced == ("on-demand price of odd", "spot price of odd")
 
 
+def test_the_ceiling_is_what_the_autoscaler_can_come_to() -> None:
+    train = train_of(sample(machine_types=("cheap",), ceiling=12).plan())
+    assert (train.nodes.ceiling, train.bands["on-demand"].ceiling.usd) == (12, 12.0)
+    (note,) = estimate(sample(machine_types=("cheap",), ceiling=12).plan()).notes
+    assert note == "Pool train can come to 12 nodes, above its max_nodes 4: each part of it is counted by itself."
+
+
+def test_queued_machines_cost_at_most_their_on_demand_price_and_flex_start_is_not_guessed() -> None:
+    train = train_of(sample(machine_types=("cheap",), capacity=("flex-start", "queued"), nodes=(0, 2)).plan())
+    assert train.bands["queued"].ceiling == Amount(usd=2.0)
+    assert train.bands["flex-start"].ceiling == Amount(usd=0.0, complete=False)
+    assert train.unpriced == ("every flex-start price",)
+
+
+def test_columns_come_in_one_order_whatever_the_pools_say() -> None:
+    capacity = ("queued", "reserved", "flex-start", "spot")
+    assert estimate(sample(capacity=capacity).plan()).capacities == cost.CAPACITIES
+
+
+def test_a_pool_of_autopilot_has_no_known_ceiling() -> None:
+    made = sample(machine_types=("cheap",))
+    plan = changed_intent(made.plan(), "springtide:index:Cluster", {"cloud": "gcp", "mode": "auto"})
+    band = train_of(plan).bands["on-demand"]
+    assert (band.ceiling, band.floor) == (Amount(usd=4.0, complete=False), Amount(usd=0.0))
+    assert "the cluster's own pods on Autopilot (charged by what they ask for)" in estimate(plan).unpriced
+
+
+def test_work_on_a_platform_has_no_pools_to_price_and_says_whose_they_are() -> None:
+    found = estimate(work().plan())
+    assert (found.pools, found.idle) == ((), ())
+    assert found.notes == ("Jobs and services run on platform prod-aws, whose plan shows what its pools cost.",)
+
+
 def test_no_node_costs_nothing_whatever_its_price() -> None:
     train = train_of(sample(machine_types=("odd",), nodes=(0, 2)).plan())
     assert train.bands[Capacity.ON_DEMAND].floor == Amount(usd=0.0)
@@ -133,7 +171,7 @@ def test_a_gateway_in_each_zone_is_paid_for_in_each_zone() -> None:
 
 
 def test_disks_are_those_of_the_nodes_that_always_run() -> None:
-    count, amount = idle_of(sample(nodes=(1, 4)).plan())["disks of nodes that always run"]
+    count, amount = idle_of(sample(nodes=(1, 4)).plan())["disks of nodes that always run, gp3"]
     assert count == 2 * 50 + 200
     assert amount.usd == pytest.approx(300 * 0.08 / 730)
 
@@ -154,8 +192,8 @@ def test_what_is_charged_by_use_is_named() -> None:
 
 def test_a_type_that_nothing_is_known_about_is_named() -> None:
     made = sample()
-    made.add("aws:fsx/lustreFileSystem:LustreFileSystem", "scratch", made.stack)
-    assert "aws:fsx/lustreFileSystem:LustreFileSystem (no price in the catalog)" in estimate(made.plan()).unpriced
+    made.add("aws:fsx/openZfsFileSystem:OpenZfsFileSystem", "scratch", made.stack)
+    assert "aws:fsx/openZfsFileSystem:OpenZfsFileSystem (no price in the catalog)" in estimate(made.plan()).unpriced
 
 
 def test_what_is_only_read_is_not_paid_for_here() -> None:
@@ -170,8 +208,9 @@ def test_interface_endpoints_are_charged_and_gateway_endpoints_are_not() -> None
     made.add(kind, "s3", made.stack, {"vpcEndpointType": "Gateway"})
     assert estimate(made.plan()).unpriced == ()
     made.add(kind, "sts", made.stack, {"vpcEndpointType": "Interface", "subnetIds": ["a", "b"]})
-    [found] = estimate(made.plan()).idle
-    assert (found.what, found.count) == ("interfaces of private endpoints", 2)
+    assert idle_of(made.plan()) == {"interface endpoint, in each zone": (2, Amount(usd=0.0, complete=False))}
+    unpriced = ("interface endpoint, in each zone", "traffic through interface endpoints (charged by use)")
+    assert estimate(made.plan()).unpriced == unpriced
 
 
 def test_an_environment_without_resources_costs_nothing() -> None:

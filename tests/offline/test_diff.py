@@ -108,7 +108,13 @@ def test_what_is_only_read_is_neither_created_nor_deleted() -> None:
         ("kubernetes:apps/v1:Deployment", "/spec/replicas", Action.UPDATE),
         ("kubernetes:core/v1:Service", "/metadata/namespace", Action.REPLACE),
         ("kubernetes:helm.sh/v3:Release", "/values/a", Action.UPDATE_OR_REPLACE),
-        ("gcp:container/nodePool:NodePool", "/location", Action.UPDATE_OR_REPLACE),
+        ("gcp:container/nodePool:NodePool", "/location", Action.REPLACE),
+        ("gcp:container/nodePool:NodePool", "/nodeConfig/guestAccelerators/0/count", Action.REPLACE),
+        ("gcp:container/nodePool:NodePool", "/nodeConfig/machineType", Action.UPDATE),
+        ("gcp:container/cluster:Cluster", "/minMasterVersion", Action.UPDATE),
+        ("gcp:lustre/instance:Instance", "/capacityGib", Action.UPDATE),
+        ("aws:fsx/lustreFileSystem:LustreFileSystem", "/perUnitStorageThroughput", Action.REPLACE),
+        ("aws:fsx/openZfsFileSystem:OpenZfsFileSystem", "/storageCapacity", Action.UPDATE_OR_REPLACE),
     ],
 )
 def test_what_a_change_does_is_known_by_type_and_property_or_said_to_be_unknown(

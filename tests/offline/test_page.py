@@ -7,9 +7,10 @@ import pytest
 
 from springtide.offline import page
 from springtide.offline.markup import Markup, element, together
-from springtide.offline.picture import WIDTH, draw, fit
+from springtide.offline.picture import WIDTH, draw
 from springtide.offline.plan import Plan
 from springtide.offline.report import Base, Report
+from springtide.offline.shapes import fit
 from springtide.offline.views import ClusterView
 from springtide.offline.zones import zone_parts
 

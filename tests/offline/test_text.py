@@ -5,7 +5,8 @@ import pytest
 
 from springtide.offline import text
 from springtide.offline.plan import Plan
-from springtide.offline.report import Base, Report, printable, shown, workloads
+from springtide.offline.report import Base, Report, printable, shown
+from springtide.offline.scene import workloads
 
 from .sample_plan import DIGEST, Sample, sample
 from .sample_reports import TROUBLE, compared, finding, hostile, report

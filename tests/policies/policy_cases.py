@@ -18,15 +18,20 @@ from tests.policies.policy_stacks import (
     encryption,
     facts,
     file_system,
+    gke_driver,
     gke_pool,
+    gke_reservation,
     google_bucket,
     gpu_pool,
     job_set,
     karpenter_pool,
     launch_template,
+    node_class,
     node_group,
     pod,
     public_access_block,
+    reserved_karpenter_pool,
+    reserving_template,
     resource,
     service,
     templated,
@@ -41,6 +46,11 @@ CEILING = [
     Case(
         claim="pools are added up",
         rule="gpu-ceiling-budget", resources=[gpu_pool(), gpu_pool("serve", maxNodes=1)], facts=facts(10.06),
+        says=[(FAIL, NO_RESOURCE, "/policies/budget_usd_per_hour")],
+    ),
+    Case(
+        claim="a pool counts with what its parts can come to, not with what was meant",
+        rule="gpu-ceiling-budget", resources=[gpu_pool(maxNodes=2, ceilingNodes=10)], facts=facts(10.05),
         says=[(FAIL, NO_RESOURCE, "/policies/budget_usd_per_hour")],
     ),
     Case(
@@ -331,6 +341,13 @@ IMAGES = [
         says=[(UNKNOWN, "gpt", "/spec/initContainers"), (FAIL, "gpt", "/spec/containers/0/image")],
     ),
     Case(
+        claim="what a vendor publishes under tags alone is no choice of ours, and hides no other image",
+        rule="image-pinned-by-digest",
+        resources=[workload("apps/v1:DaemonSet", templated(
+            "train:1", initContainers="us-docker.pkg.dev/gce-ai-infra/gpudirect-tcpxo/tcpgpudmarxd-dev:v1.0.21"))],
+        says=[(NOT_HERE, "gpt", ""), (FAIL, "gpt", "/spec/template/spec/containers/0/image")],
+    ),
+    Case(
         claim="an exception frees one object",
         rule="image-pinned-by-digest", resources=[workload("batch/v1:Job", templated("train:1"))],
         facts=facts(None, "image-pinned-by-digest:gpt"), says=[(NOT_HERE, "gpt", "")],
@@ -450,4 +467,115 @@ EXEMPTIONS = [
     ),
 ]  # fmt: skip
 
-CASES = [*CEILING, *MAXIMUM, *FLOOR, *IMAGES, *STORAGE, *EXEMPTIONS]
+PINNED = [
+    Case(
+        claim="an alias with its release is pinned, and so is an image by its id",
+        rule="node-image-pinned",
+        resources=[node_class({"alias": "bottlerocket@v1.64.0"}), node_class({"id": "ami-0123"}, name="own")],
+        says=[(PASS, "train", "/spec/amiSelectorTerms/0/alias"), (PASS, "own", "/spec/amiSelectorTerms/0/id")],
+    ),
+    Case(
+        claim="the latest of an alias moves under the fleet",
+        rule="node-image-pinned", resources=[node_class({"alias": "bottlerocket@latest"})],
+        says=[(FAIL, "train", "/spec/amiSelectorTerms/0/alias")],
+    ),
+    Case(
+        claim="a name, tags and a parameter find another image tomorrow",
+        rule="node-image-pinned",
+        resources=[node_class({"name": "gpu-*"}, {"tags": {"team": "ml"}}, {"ssmParameter": "/aws/service/eks"})],
+        says=[(FAIL, "train", "/spec/amiSelectorTerms/0/name"), (FAIL, "train", "/spec/amiSelectorTerms/1/tags"),
+              (FAIL, "train", "/spec/amiSelectorTerms/2/ssmParameter")],
+    ),
+    Case(
+        claim="a class that selects nothing is pinned to nothing",
+        rule="node-image-pinned", resources=[node_class(), node_class({}, name="empty")],
+        says=[(FAIL, "train", "/spec/amiSelectorTerms/0"), (FAIL, "empty", "/spec/amiSelectorTerms/0")],
+    ),
+    Case(
+        claim="a node group names its release, or has an image of its own",
+        rule="node-image-pinned",
+        resources=[node_group(), node_group("own", amiType="CUSTOM", releaseVersion=None),
+                   node_group("open", releaseVersion=None)],
+        says=[(PASS, "train", "/releaseVersion"), (PASS, "own", "/releaseVersion"), (FAIL, "open", "/releaseVersion")],
+    ),
+    Case(
+        claim="an image that is not known yet is not pinned yet",
+        rule="node-image-pinned", resources=[node_class({"alias": ""}, unknown=["/spec/amiSelectorTerms/0/alias"])],
+        says=[(UNKNOWN, "train", "/spec/amiSelectorTerms/0/alias")],
+    ),
+    Case(
+        claim="on GKE the release channel picks the image",
+        rule="node-image-pinned", resources=[gke_pool()], says=[(NOT_HERE, NO_RESOURCE, "")],
+    ),
+]  # fmt: skip
+
+DRIVER = [
+    Case(
+        claim="an image with the driver inside has one, one without has none",
+        rule="node-image-has-driver", resources=[node_group(), node_group("bare", amiType="AL2023_x86_64_STANDARD")],
+        says=[(PASS, "train", "/amiType"), (FAIL, "bare", "/amiType")],
+    ),
+    Case(
+        claim="of an image of one's own nobody can tell",
+        rule="node-image-has-driver",
+        resources=[node_group(amiType="CUSTOM"), node_group("silent", amiType=None), node_group("late", unknown=["/amiType"])],
+        says=[(UNKNOWN, "train", "/amiType"), (UNKNOWN, "silent", "/amiType"), (UNKNOWN, "late", "/amiType")],
+    ),
+    Case(
+        claim="GKE installs the driver unless it is told not to",
+        rule="node-image-has-driver",
+        resources=[gke_pool(nodeConfig=gke_driver("DEFAULT")), gke_pool("off", nodeConfig=gke_driver("INSTALLATION_DISABLED"))],
+        says=[(PASS, "train", "/nodeConfig/guestAccelerators"),
+              (UNKNOWN, "off", "/nodeConfig/guestAccelerators/0/gpuDriverInstallationConfig/gpuDriverVersion")],
+    ),
+    Case(
+        claim="nodes without accelerators need no driver",
+        rule="node-image-has-driver",
+        resources=[node_group("system", instanceTypes=["m7i.large"], amiType="BOTTLEROCKET_x86_64"),
+                   gke_pool("cpu", nodeConfig={"machineType": "e2-standard-4"}), karpenter_pool()],
+        says=[(NOT_HERE, NO_RESOURCE, "")],
+    ),
+]  # fmt: skip
+
+PROTECTED = [
+    Case(
+        claim="a NodePool that buys reserved machines is protected, or it fails",
+        rule="reserved-pool-protected",
+        resources=[reserved_karpenter_pool("reserved", protect=True), reserved_karpenter_pool("spot", "reserved", name="open"),
+                   reserved_karpenter_pool("spot", "on-demand", name="bought")],
+        says=[(PASS, "train", ALL_OF_IT), (FAIL, "open", ALL_OF_IT)],
+    ),
+    Case(
+        claim="a NodePool that shuns reserved machines needs no protection",
+        rule="reserved-pool-protected", resources=[reserved_karpenter_pool("reserved", operator="NotIn")],
+        says=[(NOT_HERE, NO_RESOURCE, "")],
+    ),
+    Case(
+        claim="a GKE node pool with a reservation of its own is protected, or it fails",
+        rule="reserved-pool-protected",
+        resources=[gke_pool(nodeConfig=gke_reservation("SPECIFIC_RESERVATION"), protect=True),
+                   gke_pool("open", nodeConfig=gke_reservation("SPECIFIC_RESERVATION")),
+                   gke_pool("any", nodeConfig=gke_reservation("ANY_RESERVATION")), gke_pool("none")],
+        says=[(PASS, "train", ALL_OF_IT), (FAIL, "open", ALL_OF_IT)],
+    ),
+    Case(
+        claim="a capacity block, and a reservation that a launch template names, are protected or fail",
+        rule="reserved-pool-protected",
+        resources=[reserving_template(), node_group("block", capacityType="CAPACITY_BLOCK"),
+                   node_group("named", template=reserving_template()), node_group("bought", template=launch_template()),
+                   node_group("kept", capacityType="CAPACITY_BLOCK", protect=True)],
+        says=[(FAIL, "block", ALL_OF_IT), (FAIL, "named", ALL_OF_IT), (PASS, "kept", ALL_OF_IT)],
+    ),
+    Case(
+        claim="whether it buys reserved machines may not be known",
+        rule="reserved-pool-protected",
+        resources=[reserved_karpenter_pool("reserved", unknown=["/spec/template/spec/requirements/1/values"])],
+        says=[(UNKNOWN, "train", "/spec/template/spec/requirements/1/values")],
+    ),
+    Case(
+        claim="a stack without reserved machines gives none away",
+        rule="reserved-pool-protected", resources=[gpu_pool()], says=[(NOT_HERE, NO_RESOURCE, "")],
+    ),
+]  # fmt: skip
+
+CASES = [*CEILING, *MAXIMUM, *FLOOR, *IMAGES, *STORAGE, *PINNED, *DRIVER, *PROTECTED, *EXEMPTIONS]

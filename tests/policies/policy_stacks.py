@@ -24,6 +24,7 @@ def resource(  # noqa: PLR0913  a resource has this many members
     unknown: Sequence[str] = (),
     inside: Resource | None = None,
     uses: Mapping[str, Sequence[Resource]] | None = None,
+    protect: bool = False,
 ) -> Resource:
     """A resource in the plan's format; `inside` is its parent, `uses` what an input is made of."""
     chain = kind if inside is None else f"{inside['urn'].split('::')[2]}${kind}"
@@ -35,6 +36,7 @@ def resource(  # noqa: PLR0913  a resource has this many members
         "inputs": dict(inputs),
         "unknown": list(unknown),
         "secret": [],
+        "options": {"protect": protect},
         "property_depends_on": {path: [item["urn"] for item in items] for path, items in (uses or {}).items()},
     }
 
@@ -55,13 +57,21 @@ def gpu_pool(name: str = "train", *, unknown: Sequence[str] = (), **inputs: Any)
 
 
 def node_group(
-    name: str = "train", *, unknown: Sequence[str] = (), inside: Resource | None = None, **inputs: Any
+    name: str = "train",
+    *,
+    unknown: Sequence[str] = (),
+    inside: Resource | None = None,
+    template: Resource | None = None,
+    protect: bool = False,
+    **inputs: Any,
 ) -> Resource:
     """A managed node group of GPU machines that may sleep at zero."""
     scaling = {"minSize": 0, "maxSize": 4, "desiredSize": 0}
-    defaults = {"instanceTypes": ["g6.xlarge"], "amiType": "BOTTLEROCKET_x86_64_NVIDIA", "scalingConfig": scaling}
-    given = {**defaults, **inputs}
-    return resource("aws:eks/nodeGroup:NodeGroup", name, given, unknown=unknown, inside=inside)
+    image = {"amiType": "BOTTLEROCKET_x86_64_NVIDIA", "releaseVersion": "1.64.0-ad9d4847"}
+    defaults = {"instanceTypes": ["g6.xlarge"], "scalingConfig": scaling, **image}
+    uses = {} if template is None else {"/launchTemplate/id": [template]}
+    kind, given = "aws:eks/nodeGroup:NodeGroup", {**defaults, **inputs}
+    return resource(kind, name, given, unknown=unknown, inside=inside, uses=uses, protect=protect)
 
 
 def karpenter_pool(name: str = "train", *, unknown: Sequence[str] = (), **spec: Any) -> Resource:
@@ -71,16 +81,47 @@ def karpenter_pool(name: str = "train", *, unknown: Sequence[str] = (), **spec: 
     return resource("kubernetes:karpenter.sh/v1:NodePool", name, {"spec": {**defaults, **spec}}, unknown=unknown)
 
 
+def reserved_karpenter_pool(
+    *kinds: str, operator: str = "In", protect: bool = False, unknown: Sequence[str] = (), **more: Any
+) -> Resource:
+    """A Karpenter NodePool that buys these kinds of capacity."""
+    requirement = {"key": "karpenter.sh/capacity-type", "operator": operator, "values": list(kinds)}
+    spec = {"template": {"spec": {"requirements": [{"key": "kubernetes.io/arch"}, requirement]}}}
+    name = str(more.get("name", "train"))
+    return resource("kubernetes:karpenter.sh/v1:NodePool", name, {"spec": spec}, unknown=unknown, protect=protect)
+
+
+def node_class(*terms: Mapping[str, Any], name: str = "train", unknown: Sequence[str] = ()) -> Resource:
+    """A Karpenter EC2NodeClass with these selections of an image."""
+    return resource(
+        "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass",
+        name,
+        {"spec": {"amiSelectorTerms": list(terms)}},
+        unknown=unknown,
+    )
+
+
 def cpu_karpenter_pool(name: str = "general", **spec: Any) -> Resource:
     """A Karpenter NodePool that buys general machines only."""
     requirement = {"key": "karpenter.k8s.aws/instance-category", "operator": "In", "values": ["c", "m"]}
     return karpenter_pool(name, template={"spec": {"requirements": [requirement]}}, **spec)
 
 
-def gke_pool(name: str = "train", **inputs: Any) -> Resource:
+def gke_pool(name: str = "train", *, protect: bool = False, **inputs: Any) -> Resource:
     """A GKE node pool of L4 machines."""
     defaults = {"nodeConfig": {"machineType": "g2-standard-4"}}
-    return resource("gcp:container/nodePool:NodePool", name, {**defaults, **inputs})
+    return resource("gcp:container/nodePool:NodePool", name, {**defaults, **inputs}, protect=protect)
+
+
+def gke_driver(version: str) -> dict[str, Any]:
+    """The part of a GKE node pool that says which driver is installed."""
+    accelerator = {"type": "nvidia-l4", "count": 1, "gpuDriverInstallationConfig": {"gpuDriverVersion": version}}
+    return {"machineType": "g2-standard-4", "guestAccelerators": [accelerator]}
+
+
+def gke_reservation(kind: str) -> dict[str, Any]:
+    """The part of a GKE node pool that says which reservations it takes from."""
+    return {"machineType": "a3-highgpu-8g", "reservationAffinity": {"consumeReservationType": kind}}
 
 
 def service(name: str = "chat", *, unknown: Sequence[str] = (), **inputs: Any) -> Resource:
@@ -152,6 +193,12 @@ def launch_template(*disks: Mapping[str, Any], unknown: Sequence[str] = ()) -> R
     """A launch template with these disks."""
     mappings = {"blockDeviceMappings": list(disks)} if disks else {}
     return resource("aws:ec2/launchTemplate:LaunchTemplate", "train", mappings, unknown=unknown)
+
+
+def reserving_template(name: str = "reserving") -> Resource:
+    """A launch template whose machines come from one reservation."""
+    target = {"capacityReservationTarget": {"capacityReservationId": "cr-1"}}
+    return resource("aws:ec2/launchTemplate:LaunchTemplate", name, {"capacityReservationSpecification": target})
 
 
 def disk(encrypted: str | None = "true") -> dict[str, Any]:

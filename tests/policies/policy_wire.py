@@ -62,7 +62,7 @@ class Pack:
             type=item["type"],
             name=item["name"],
             properties=struct(with_sentinels(item)),
-            options=wire.AnalyzerResourceOptions(parent=item["parent"] or ""),
+            options=options_of(item),
         )
         response: wire.AnalyzeResponse = self.stub.Analyze(request, timeout=20)
         return response
@@ -126,9 +126,15 @@ def stack_resource(item: Resource, outputs: Mapping[str, Any]) -> wire.AnalyzerR
         type=item["type"],
         name=item["name"],
         parent=item["parent"] or "",
+        options=options_of(item),
         properties=struct(outputs),
         propertyDependencies={path[1:]: wire.AnalyzerPropertyDependencies(urns=urns) for path, urns in uses},
     )
+
+
+def options_of(item: Resource) -> wire.AnalyzerResourceOptions:
+    """The options that the engine tells of a resource."""
+    return wire.AnalyzerResourceOptions(parent=item["parent"] or "", protect=item["options"]["protect"])
 
 
 def struct(value: Mapping[str, Any]) -> Struct:

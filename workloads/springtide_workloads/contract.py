@@ -19,6 +19,8 @@ LIVE_PATH: Final = "/health/live"
 READY_PATH: Final = "/health/ready"
 METRICS_PATH: Final = "/metrics"
 COMPLETIONS_PATH: Final = "/v1/completions"
+KEYS_FILE: Final = "/etc/springtide/keys/keys"
+"""Where components mount the keys of a service that asks for one, a key a line."""
 SHM_PATH: Final = "/dev/shm"  # noqa: S108  the kernel's name for shared memory, not a temporary file
 SCRATCH_DIR: Final = "/scratch"
 """Where components mount node-local disk, unless they say otherwise."""
@@ -53,6 +55,7 @@ class Env(StrEnum):
     DRAIN_SECONDS = "SPRINGTIDE_DRAIN_SECONDS"
     HTTP_PORT = "SPRINGTIDE_HTTP_PORT"
     METRICS_PORT = "SPRINGTIDE_METRICS_PORT"
+    KEYS_FILE = "SPRINGTIDE_KEYS_FILE"
     NODES = "PET_NNODES"
     PROCS_PER_NODE = "PET_NPROC_PER_NODE"
     NODE_RANK = "PET_NODE_RANK"
@@ -323,6 +326,8 @@ class ServingContract(_Contract):
     """After SIGTERM, how long new requests are still answered while load balancers learn of it."""
     drain_seconds: int = _var(Env.DRAIN_SECONDS, _SECONDS)
     """After that, how long accepted requests may take to finish."""
+    keys_file: str | None = _var(Env.KEYS_FILE, _PATH, None)
+    """File of the keys that may ask, one a line. Default None: whoever reaches the server may."""
 
     def _conflicts(self) -> list[Problem]:
         spent = self.propagation_seconds + self.drain_seconds

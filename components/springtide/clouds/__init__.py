@@ -14,8 +14,10 @@ import pulumi
 
 from springtide.clouds.capabilities import (
     WISHES_OF_POOLS,
+    WISHES_OF_SERVICES,
     WISHES_OF_STORAGE,
     SupportsEfa,
+    SupportsExposure,
     SupportsFlexStart,
     SupportsGpuDirect,
     SupportsLadder,
@@ -30,6 +32,7 @@ from springtide.clouds.capabilities import (
 from springtide.clouds.parts import (
     ClusterParts,
     ControllerParts,
+    ExposureParts,
     IdentityParts,
     NetworkParts,
     Notice,
@@ -43,7 +46,9 @@ from springtide.spec import (
     Finding,
     NetworkSpec,
     PoolSpec,
+    ServiceSpec,
     StorageSpec,
+    below,
     did_you_mean,
     refuse,
 )
@@ -59,12 +64,14 @@ __all__ = [
     "Cloud",
     "ClusterParts",
     "ControllerParts",
+    "ExposureParts",
     "IdentityParts",
     "NetworkParts",
     "Notice",
     "PoolParts",
     "StorageParts",
     "SupportsEfa",
+    "SupportsExposure",
     "SupportsFlexStart",
     "SupportsGpuDirect",
     "SupportsLadder",
@@ -76,8 +83,10 @@ __all__ = [
     "SupportsWaking",
     "available",
     "cloud_findings",
+    "exposure",
     "load",
     "pool_findings",
+    "service_findings",
     "storage_findings",
 ]
 
@@ -245,6 +254,19 @@ def storage_findings(cloud: str, spec: StorageSpec) -> list[Finding]:
         *_absent(cloud, spec, WISHES_OF_STORAGE),
         *(found for protocol in asked for found in rules[protocol](target)),
     ]
+
+
+def exposure(cloud: str) -> SupportsExposure | None:
+    """What leads to the services of a cloud; None where nothing does, which `service_findings` says."""
+    target = load(cloud)
+    return target if isinstance(target, SupportsExposure) else None
+
+
+def service_findings(cloud: str, spec: ServiceSpec, *, adopted: bool) -> list[Finding]:
+    """What a service asks for that this cloud cannot do, or not so."""
+    target, public = exposure(cloud), spec.public
+    own = [] if target is None or public is None else target.public_findings(public, adopted=adopted)
+    return [*_absent(cloud, spec, WISHES_OF_SERVICES), *below("/expose", own)]
 
 
 def _absent(cloud: str, spec: Any, wishes: Iterable[Wish]) -> list[Finding]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pulumi
 
-from springtide.clouds.parts import StorageParts
-from springtide.spec import Finding, PoolSpec, StorageSpec
+from springtide.clouds.parts import ExposureParts, StorageParts
+from springtide.spec import Finding, PoolSpec, PublicSpec, ServiceSpec, StorageSpec
 
 if TYPE_CHECKING:
     from springtide.cluster import ClusterRef
@@ -123,6 +123,41 @@ class SupportsShared(Protocol):
         ...
 
 
+@runtime_checkable
+class SupportsExposure(Protocol):
+    """A cloud whose load balancers lead to services."""
+
+    def exposure_controllers(self, mode: str) -> tuple[str, ...]:
+        """Charts without which nothing leads to a service in a cluster of that mode."""
+        ...
+
+    def exposure_conditions(self, name: str, mode: str) -> tuple[str, ...]:
+        """What else must hold of a pod before it counts as ready: that the load balancer sends it requests, say."""
+        ...
+
+    def internal(
+        self, name: str, spec: ServiceSpec, cluster: "ClusterRef", backend: pulumi.Resource, parent: pulumi.Resource
+    ) -> ExposureParts:
+        """A way in for who is inside the network; `backend` is the Kubernetes Service that it leads to."""
+        ...
+
+    def public(  # noqa: PLR0913, PLR0917  a way in ties all of these together
+        self,
+        name: str,
+        spec: ServiceSpec,
+        public: PublicSpec,
+        cluster: "ClusterRef",
+        backend: pulumi.Resource,
+        parent: pulumi.Resource,
+    ) -> ExposureParts:
+        """A way in for who is on the internet: a name, its certificate, and a load balancer that speaks HTTPS alone."""
+        ...
+
+    def public_findings(self, public: PublicSpec, *, adopted: bool) -> list[Finding]:
+        """What is wrong with a name on the internet, in a network that is the environment's own or `adopted`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """Something a spec may ask for that not every cloud has."""
@@ -179,5 +214,11 @@ WISHES_OF_STORAGE: Sequence[Wish] = (
     Wish(
         path="/kind", what="shared file systems", protocol=SupportsShared, asked=lambda spec: spec.kind == "shared",
         instead="use a bucket",
+    ),
+)  # fmt: skip
+WISHES_OF_SERVICES: Sequence[Wish] = (
+    Wish(
+        path="/expose", what="load balancers for services", protocol=SupportsExposure,
+        asked=lambda spec: spec.reached != "none", instead="use none, and `springtide open`",
     ),
 )  # fmt: skip

@@ -17,6 +17,8 @@ class NetworkParts:
     """Id under which the cloud's other resources name it: a VPC's id, a GCP network's self link."""
     private_subnets: Mapping[str, pulumi.Input[str]]
     """By zone id. Whoever uses one is made after its way out exists."""
+    public_subnets: Sequence[pulumi.Output[str]] = ()
+    """Where load balancers with a public address live; none where they need no place, or nobody named one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,14 @@ class IdentityParts:
     """Annotations that the workload's ServiceAccount needs."""
     ready: Sequence[pulumi.Resource]
     """What must exist before a pod with this identity starts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExposureParts:
+    """What a cloud made for a service that is reached from outside its cluster."""
+
+    address: pulumi.Output[str]
+    """URL under which it answers; whoever uses it is made after what leads there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """A model server as a Deployment, with what keeps its requests safe: probes, a drain, a disruption budget."""
 
 import math
+import posixpath
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,10 @@ class Server:
     startup_seconds: int
     """Time its model may take to load before a server is given up."""
     place: Place
+    keys: str | None = None
+    """Secret with the keys that may ask. Default: whoever reaches the server may."""
+    conditions: tuple[str, ...] = ()
+    """What else must hold of a pod before it counts as ready, which somebody outside it says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +230,24 @@ def _pod(server: Server) -> Manifest:
         shm_gib=1,
         gpu=server.gpus > 0,
     )
-    return {**pod, "spec": {**pod["spec"], "topologySpreadConstraints": _spread(server)}}
+    more: Manifest = {"topologySpreadConstraints": _spread(server)}
+    if server.conditions:
+        more["readinessGates"] = [{"conditionType": condition} for condition in server.conditions]
+    if server.keys is not None:
+        more |= _with_keys(pod["spec"], server.keys)
+    return {**pod, "spec": {**pod["spec"], **more}}
+
+
+def _with_keys(pod: Manifest, secret: str) -> Manifest:
+    """The server's container and the pod's volumes with the keys among them; without the Secret no pod starts."""
+    [serve] = pod["containers"]
+    folder, file = posixpath.split(contract.KEYS_FILE)
+    mount = {"name": "keys", "mountPath": folder, "readOnly": True}
+    source = {"secretName": secret, "items": [{"key": "keys", "path": file}], "defaultMode": 0o440}
+    return {
+        "containers": [{**serve, "volumeMounts": [*serve["volumeMounts"], mount]}],
+        "volumes": [*pod["volumes"], {"name": "keys", "secret": source}],
+    }
 
 
 def _spread(server: Server) -> list[Manifest]:

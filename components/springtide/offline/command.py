@@ -70,7 +70,7 @@ def run(request: Request, folder: Path) -> int:
         raise UsageError(str(error)) from error
     _writable(request.out)
     attempts, base = _plan_and_compare(root, names, _base_of(request))
-    plans = [_stepping(item.plan, base, root) for item in attempts]
+    plans = [stepping(item.plan, base, root) for item in attempts]
     _write(_content(request, plans, base), request.out)
     _say(
         *(
@@ -163,7 +163,7 @@ def _watch(tasks: Mapping[str, Future[Any]]) -> None:
         _say(f"{slow[task]}: {time.perf_counter() - start:.1f} s")
 
 
-def _stepping(plan: Plan, base: BasePlans | None, root: Path) -> Plan:
+def stepping(plan: Plan, base: BasePlans | None, root: Path) -> Plan:
     """The plan with what is wrong about the step from its base."""
     before = None if base is None else base.plans.get(plan.environment["name"])
     found = () if before is None else upgrade.findings(before, plan)

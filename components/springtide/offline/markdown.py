@@ -38,8 +38,8 @@ from springtide.offline.report import (
     type_counts,
     usd,
     verdict,
-    workloads,
 )
+from springtide.offline.scene import workloads
 from springtide.spec import Finding
 
 BUDGET = 60_000

@@ -35,8 +35,8 @@ from springtide.offline.report import (
     type_counts,
     usd,
     verdict,
-    workloads,
 )
+from springtide.offline.scene import workloads
 from springtide.spec import Finding
 
 _STYLE = Path(__file__).with_name("page.css")

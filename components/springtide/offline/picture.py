@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from springtide.offline.cost import Nodes, PoolCost
 from springtide.offline.markup import Markup, element, together
 from springtide.offline.replacement import Action
-from springtide.offline.report import Report, Workload, bounds, count_of, flows, usd, workloads
-from springtide.offline.views import ClusterView, ControllersView, NetworkView, StorageView
+from springtide.offline.report import Report, bounds, count_of, usd
+from springtide.offline.scene import Store, Workload, flows, lent_pools, queues, stores, workloads
+from springtide.offline.shapes import arrow, arrow_heads, box, caption, cylinder, heading, moved, stacked
+from springtide.offline.views import ClusterView, ControllersView, NetworkView
 from springtide.offline.zones import ZoneParts, zone_parts
 
 WIDTH = 1160
@@ -21,10 +23,8 @@ _STORAGE = (982, 174, 78)
 _CLUSTER = (40, 880)
 _COLUMNS = {"name": 58, "nodes": 234, "cost": 480, "work": 652}
 _WORK_WIDTH = 212
+_NAT = {"one": "one NAT gateway", "per-zone": "a NAT gateway in each zone"}
 _NODE, _NODES_IN_ROW, _MOST_NODES = 26, 9, 18
-_SIZES = {"big": (15, 0.64), "bold": (13, 0.64), "": (11.5, 0.56)}
-"""Class of a text → its font size in pixels and an average character's width in ems. Text is cut by these: no font is
-at hand to measure with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,72 +38,31 @@ class _Lane:
 
 
 def draw(report: Report) -> Markup:
-    """The picture, scaling to the width it is given; empty where the plan has no cluster."""
-    clusters = ClusterView.among(report.plan.resources)
-    if not clusters:
+    """The picture, scaling to the width it is given; empty where the plan has no cluster and is on none."""
+    cluster = next(iter(ClusterView.among(report.plan.resources)), None)
+    lanes = [*_lanes(report, cluster)]
+    if not lanes:
         return Markup()
     zones = zone_parts(report.plan)
     zones_bottom = 104 + (_zones_height(zones) if zones else 0)
-    lanes = [*_lanes(report, clusters[0])]
-    tops = _stacked(zones_bottom + 48, [lane.height for lane in lanes], gap=10)
+    tops = stacked(zones_bottom + 48, [lane.height for lane in lanes], gap=10)
     cluster_bottom = tops[-1] + lanes[-1].height + 14
-    storages = StorageView.among(report.plan.resources)
+    storages = stores(report.plan)
     height = max(cluster_bottom + 16, zones_bottom + 48 + 100 * len(storages))
     drawn = together(
-        _box(0, 56, _NETWORK_RIGHT, height - 56, "network", radius=10),
+        box(0, 56, _NETWORK_RIGHT, height - 56, "network", radius=10),
         *_zone_columns(zones),
         _network_heading(report),
-        _cluster_frame(clusters[0], zones_bottom, cluster_bottom),
-        *(_moved(lane.drawn, 0, top) for lane, top in zip(lanes, tops, strict=True)),
-        *_reach(clusters[0], tops[0], zones),
+        _cluster_frame(report, cluster, zones_bottom, cluster_bottom),
+        *(moved(lane.drawn, 0, top) for lane, top in zip(lanes, tops, strict=True)),
+        *(() if cluster is None else _reach(cluster, tops[0], zones)),
         *_storage_side(report, storages, lanes, tops),
     )
     title = f"Architecture of {report.plan.environment.get('name', '')}"
     return element(
-        "svg", element("title", title), _arrow_heads(), drawn,
+        "svg", element("title", title), arrow_heads(), drawn,
         viewBox=f"0 0 {WIDTH} {height + 2}", role="img", class_="picture", xmlns="http://www.w3.org/2000/svg",
     )  # fmt: skip
-
-
-def fit(text: str, width: float, class_: str = "") -> str:
-    """`text` cut so that it should not be wider than `width` pixels where the page sets texts of that class."""
-    size, character = _SIZES.get(class_.partition(" ")[0], _SIZES[""])
-    most = int(width / (size * character))
-    return text if len(text) <= most else f"{text[: max(most - 1, 0)]}…"
-
-
-def _text(  # noqa: PLR0913  where, what and how
-    x: float, y: float, text: str, *, width: float = 400, class_: str = "", anchor: str | None = None
-) -> Markup:
-    """One line of text, cut to `width`, with the whole of it as its tooltip."""
-    shown = fit(text, width, class_)
-    tooltip = element("title", text) if shown != text else None
-    return element("text", shown, tooltip, x=float(x), y=float(y), class_=class_ or None, text_anchor=anchor)
-
-
-def _heading(x: float, y: float, title: str, note: str) -> Markup:
-    """A frame's title, with a note that follows it however wide the title comes out."""
-    return element(
-        "text", element("tspan", title, class_="big"), element("tspan", fit(note, 560), dx=10, class_="dim"),
-        x=float(x), y=float(y), class_="heading",
-    )  # fmt: skip
-
-
-def _box(  # noqa: PLR0913  a rectangle has four sides
-    x: float, y: float, width: float, height: float, class_: str, *, radius: float = 6
-) -> Markup:
-    return element(
-        "rect", x=float(x), y=float(y), width=float(width), height=float(height), rx=float(radius), class_=class_
-    )
-
-
-def _moved(drawn: Markup, x: float, y: float) -> Markup:
-    return element("g", drawn, transform=f"translate({x:g} {y:g})")
-
-
-def _stacked(top: int, heights: Sequence[int], *, gap: int) -> list[int]:
-    """Tops of boxes with these heights, one below the other."""
-    return [top + sum(heights[:index]) + gap * index for index in range(len(heights))]
 
 
 def _network_heading(report: Report) -> Markup:
@@ -112,9 +71,9 @@ def _network_heading(report: Report) -> Markup:
     where = f"{place.get('cloud', '')} · {place.get('region', '')}"
     label = where
     if networks:
-        nat = {"one": "one NAT gateway", "per-zone": "a NAT gateway in each zone"}.get(networks[0].nat, networks[0].nat)
+        nat = "adopted" if networks[0].existing else _NAT.get(networks[0].nat, networks[0].nat)
         label = f"{where} · {networks[0].cidr} · {nat}"
-    return _heading(44, 80, "Network", label)
+    return heading(44, 80, "Work" if report.plan.platform else "Network", label)
 
 
 def _zones_height(zones: Sequence[ZoneParts]) -> int:
@@ -126,35 +85,45 @@ def _zone_columns(zones: Sequence[ZoneParts]) -> Iterator[Markup]:
     step = (right - left + 8) / max(len(zones), 1)
     for index, zone in enumerate(zones):
         x, width = left + index * step, step - 8
-        yield _box(x, 96, width, _zones_height(zones), "zone")
-        yield _text(x + 10, 114, zone.id, width=width - 60, class_="bold")
+        yield box(x, 96, width, _zones_height(zones), "zone")
+        yield caption(x + 10, 114, zone.id, width=width - 60, class_="bold")
         for row, subnet in enumerate(zone.subnets):
             y = 122 + 34 * row
-            yield _box(x + 8, y, width - 16, 28, "private" if subnet.private else "public", radius=4)
+            yield box(x + 8, y, width - 16, 28, "private" if subnet.private else "public", radius=4)
             kind = "private" if subnet.private else "public"
-            yield _text(x + 16, y + 18, f"{kind} {subnet.cidr}", width=width - (84 if subnet.nat else 32))
+            yield caption(x + 16, y + 18, f"{kind} {subnet.cidr}", width=width - (84 if subnet.nat else 32))
             if subnet.nat:
-                yield _box(x + width - 54, y + 4, 40, 20, "nat", radius=10)
-                yield _text(x + width - 34, y + 18, "NAT", class_="on-nat", anchor="middle")
-                yield _arrow([(x + width - 34, y + 4), (x + width - 34, 32)], "out")
+                yield box(x + width - 54, y + 4, 40, 20, "nat", radius=10)
+                yield caption(x + width - 34, y + 18, "NAT", class_="on-nat", anchor="middle")
+                yield arrow([(x + width - 34, y + 4), (x + width - 34, 32)], "out")
 
 
-def _cluster_frame(cluster: ClusterView, top: int, bottom: int) -> Markup:
+def _cluster_frame(report: Report, cluster: ClusterView | None, top: int, bottom: int) -> Markup:
     left, right = _CLUSTER
+    frame = box(left, top + 10, right - left, bottom - top - 10, "cluster", radius=8)
+    if cluster is None:
+        title = f"Platform {report.plan.platform}"
+        return together(frame, heading(left + 14, top + 33, title, "its own plan shows its pools and what they cost"))
     access = cluster.access if isinstance(cluster.access, str) else ", ".join(cluster.access)
+    nodes = "the cloud makes the nodes" if cluster.mode == "auto" else "nodes in private subnets"
+    notes = (f"Kubernetes {cluster.version}", nodes, *queues(report.plan))
     return together(
-        _box(left, top + 10, right - left, bottom - top - 10, "cluster", radius=8),
-        _heading(left + 14, top + 33, "Cluster", f"Kubernetes {cluster.version} · nodes in private subnets"),
-        _text(right - 14, top + 33, f"API: {access}", class_="dim", anchor="end", width=300),
+        frame,
+        heading(left + 14, top + 33, "Cluster", " · ".join(notes)),
+        caption(right - 14, top + 33, f"API: {access}", class_="dim", anchor="end", width=220),
     )
 
 
-def _lanes(report: Report, cluster: ClusterView) -> Iterator[_Lane]:
+def _lanes(report: Report, cluster: ClusterView | None) -> Iterator[_Lane]:
     jobs = {job.name: job.pool for job in report.plan.jobs()}
     services: dict[str, str | None] = {item.name: item.pool for item in report.plan.services()}
     placed: dict[str | None, list[Workload]] = {}
     for item in workloads(report.plan):
         placed.setdefault((jobs if item.kind == "job" else services)[item.name], []).append(item)
+    if cluster is None:
+        yield from (_lent_lane(name, placed[name]) for name in lent_pools(report.plan))
+        yield from (_lent_lane("system nodes", placed[None]) for _ in placed.keys() & {None})
+        return
     yield _system_lane(report, cluster, placed.get(None, []))
     for cost in report.cost.pools:
         yield _pool_lane(report, cost, placed.get(cost.pool.name, []))
@@ -165,29 +134,38 @@ def _lane(name: str, content: Markup, work: Sequence[Workload], *, height: int, 
     tall = max(height, 12 + 50 * len(cards))
     left, right = _CLUSTER
     drawn = together(
-        _box(left + 8, 0, right - left - 16, tall, class_),
+        box(left + 8, 0, right - left - 16, tall, class_),
         content,
-        *(_moved(card, _COLUMNS["work"], 7 + 50 * index) for index, (_, card) in enumerate(cards)),
+        *(moved(card, _COLUMNS["work"], 7 + 50 * index) for index, (_, card) in enumerate(cards)),
     )
     return _Lane(name=name, height=tall, drawn=drawn, cards=cards)
+
+
+def _lent_lane(pool: str, work: Sequence[Workload]) -> _Lane:
+    """A pool of another plan, of which nothing is known here but its name."""
+    content = together(
+        caption(_COLUMNS["name"], 24, pool, class_="bold", width=165),
+        caption(_COLUMNS["nodes"], 24, "a pool of the platform", class_="dim", width=240),
+    )
+    return _lane(pool, content, work, height=58, class_="lane")
 
 
 def _system_lane(report: Report, cluster: ClusterView, work: Sequence[Workload]) -> _Lane:
     charts = [chart for item in ControllersView.among(report.plan.resources) for chart in item.installed]
     types = ", ".join(cluster.system_machine_types)
     content = together(
-        _box(_COLUMNS["name"], 14, 158, 44, "plane"),
-        _text(_COLUMNS["name"] + 79, 33, "control plane", class_="bold on-plane", anchor="middle"),
-        _text(_COLUMNS["name"] + 79, 49, "run by the cloud", class_="on-plane", anchor="middle"),
+        box(_COLUMNS["name"], 14, 158, 44, "plane"),
+        caption(_COLUMNS["name"] + 79, 33, "control plane", class_="bold on-plane", anchor="middle"),
+        caption(_COLUMNS["name"] + 79, 49, "run by the cloud", class_="on-plane", anchor="middle"),
         *_nodes(cluster.system_nodes, cluster.system_nodes, cluster.system_nodes, 0, top=10),
-        _text(
+        caption(
             _COLUMNS["nodes"],
             _under_nodes(cluster.system_nodes),
             f"{count_of(cluster.system_nodes, 'system node')}, {types}",
             width=240,
         ),
-        _text(_COLUMNS["cost"], 28, "installed", class_="dim", width=170),
-        _text(_COLUMNS["cost"], 44, ", ".join(charts) or "nothing", width=170),
+        caption(_COLUMNS["cost"], 28, "installed", class_="dim", width=170),
+        caption(_COLUMNS["cost"], 44, ", ".join(charts) or "nothing", width=170),
     )
     return _lane("", content, work, height=72, class_="lane system")
 
@@ -198,13 +176,13 @@ def _pool_lane(report: Report, cost: PoolCost, work: Sequence[Workload]) -> _Lan
     machines = f"{pool.machine_types[0]} and {more} more" if more > 0 else ", ".join(pool.machine_types)
     action = _strongest_action(report, pool.urn)
     content = together(
-        _text(_COLUMNS["name"], 24, pool.name, class_="bold", width=100),
+        caption(_COLUMNS["name"], 24, pool.name, class_="bold", width=100),
         *_tag(action),
-        _text(_COLUMNS["name"], 42, f"{pool.gpus_per_node} × {pool.gpu} · {', '.join(pool.capacity)}", width=165),
-        _text(_COLUMNS["name"], 58, machines, class_="dim", width=165),
-        _text(_COLUMNS["name"], 74, pool.purpose, class_="dim", width=165),
+        caption(_COLUMNS["name"], 42, f"{pool.gpus_per_node} × {pool.gpu} · {', '.join(pool.capacity)}", width=165),
+        caption(_COLUMNS["name"], 58, machines, class_="dim", width=165),
+        caption(_COLUMNS["name"], 74, pool.purpose, class_="dim", width=165),
         *_nodes(nodes.floor, nodes.now, nodes.ceiling, pool.gpus_per_node, top=10),
-        _text(_COLUMNS["nodes"], _under_nodes(nodes.ceiling), _node_count(nodes), width=240),
+        caption(_COLUMNS["nodes"], _under_nodes(nodes.ceiling), _node_count(nodes), width=240),
         *_prices(cost),
     )
     height = max(94, 16 + 32 * len(cost.bands))
@@ -216,9 +194,9 @@ def _pool_lane(report: Report, cost: PoolCost, work: Sequence[Workload]) -> _Lan
 def _prices(cost: PoolCost) -> Iterator[Markup]:
     for row, (capacity, band) in enumerate(cost.bands.items()):
         y = 24 + 32 * row
-        yield _text(_COLUMNS["cost"], y, f"{capacity}, USD/h", class_="dim", width=170)
+        yield caption(_COLUMNS["cost"], y, f"{capacity}, USD/h", class_="dim", width=170)
         figures = bounds(usd(band.floor), usd(band.now), usd(band.ceiling))
-        yield _text(_COLUMNS["cost"], y + 15, figures, width=170, class_="figures")
+        yield caption(_COLUMNS["cost"], y + 15, figures, width=170, class_="figures")
 
 
 def _nodes(floor: int, now: int, ceiling: int, gpus: int, *, top: int) -> Iterator[Markup]:
@@ -228,7 +206,7 @@ def _nodes(floor: int, now: int, ceiling: int, gpus: int, *, top: int) -> Iterat
         state = "always" if index < floor else "started" if index < now else "possible"
         x = _COLUMNS["nodes"] + (index % _NODES_IN_ROW) * _NODE
         y = top + index // _NODES_IN_ROW * _NODE
-        yield _box(x, y, _NODE - 4, _NODE - 4, f"node {state}", radius=4)
+        yield box(x, y, _NODE - 4, _NODE - 4, f"node {state}", radius=4)
         yield from (_pip(x, y, gpu, gpus, state) for gpu in range(min(gpus, 8)))
 
 
@@ -255,9 +233,9 @@ def _card(item: Workload) -> Markup:
     reasons = ", ".join(reason.partition(":")[0].rpartition(" ")[2] for reason in item.waits_for)
     detail = f"waits: {reasons}" if reasons else item.what
     return together(
-        _box(0, 0, _WORK_WIDTH, 42, f"card {state}"),
-        _text(10, 17, f"{item.kind} {item.name}", width=_WORK_WIDTH - 20, class_="bold"),
-        _text(10, 33, detail, width=_WORK_WIDTH - 18, class_="dim"),
+        box(0, 0, _WORK_WIDTH, 42, f"card {state}"),
+        caption(10, 17, f"{item.kind} {item.name}", width=_WORK_WIDTH - 20, class_="bold"),
+        caption(10, 33, detail, width=_WORK_WIDTH - 18, class_="dim"),
     )
 
 
@@ -275,31 +253,30 @@ def _tag(action: Action | None) -> Iterator[Markup]:
     words = {Action.CREATE: "new", Action.UPDATE: "changed", Action.REPLACE: "replaced", Action.DELETE: "shrinks"}
     if action is not None and action is not Action.KEEP:
         text = words.get(action, "changed")
-        yield _box(_COLUMNS["name"] + 104, 11, 62, 18, f"tag op-{action.name.lower()}", radius=9)
-        yield _text(_COLUMNS["name"] + 135, 24, text, class_="on-tag", anchor="middle")
+        yield box(_COLUMNS["name"] + 104, 11, 62, 18, f"tag op-{action.name.lower()}", radius=9)
+        yield caption(_COLUMNS["name"] + 135, 24, text, class_="on-tag", anchor="middle")
 
 
 def _reach(cluster: ClusterView, lane_top: int, zones: Sequence[ZoneParts]) -> Iterator[Markup]:
     """Who reaches the API, and the way out."""
     if not isinstance(cluster.access, str):
         label = f"operators: {', '.join(cluster.access)}"
-        yield _box(0, 4, 330, 28, "outside", radius=14)
-        yield _text(16, 22, label, width=305)
+        yield box(0, 4, 330, 28, "outside", radius=14)
+        yield caption(16, 22, label, width=305)
         y = lane_top + 36
-        yield _arrow([(20, 32), (20, y), (_COLUMNS["name"], y)], "in")
+        yield arrow([(20, 32), (20, y), (_COLUMNS["name"], y)], "in")
     if any(subnet.nat for zone in zones for subnet in zone.subnets):
-        yield _box(350, 4, _NETWORK_RIGHT - 350, 28, "outside", radius=14)
-        yield _text(366, 22, "internet: image pulls, package and model downloads", width=500)
+        yield box(350, 4, _NETWORK_RIGHT - 350, 28, "outside", radius=14)
+        yield caption(366, 22, "internet: image pulls, package and model downloads", width=500)
 
 
 def _storage_side(
-    report: Report, storages: Sequence[StorageView], lanes: Sequence[_Lane], tops: Sequence[int]
+    report: Report, storages: Sequence[Store], lanes: Sequence[_Lane], tops: Sequence[int]
 ) -> Iterator[Markup]:
     left, width, height = _STORAGE
     places = {item.name: tops[0] + 104 * index for index, item in enumerate(storages)}
     for item in storages:
-        expiry = "" if item.expire_days is None else f"old versions: {count_of(item.expire_days, 'day')}"
-        yield _moved(_cylinder(width, height, item.name, item.kind, expiry), left, places[item.name])
+        yield moved(cylinder(width, height, item.name, item.kind, item.note), left, places[item.name])
     cards = {
         (card[0].kind, card[0].name): top + 28 + 50 * index
         for lane, top in zip(lanes, tops, strict=True)
@@ -317,34 +294,4 @@ def _storage_side(
             (lane_x, at_storage),
             (left, at_storage),
         ]
-        yield _arrow(points[::-1] if flow.inward else points, flow.kind)
-
-
-def _cylinder(width: int, height: int, name: str, kind: str, note: str) -> Markup:
-    body = (
-        f"M0 10 V{height - 10} C0 {height + 3} {width} {height + 3} {width} {height - 10} "
-        f"V10 C{width} -3 0 -3 0 10 C0 23 {width} 23 {width} 10"
-    )
-    return together(
-        element("path", d=body, class_="storage"),
-        _text(width / 2, 40, name, class_="bold", anchor="middle", width=width - 20),
-        _text(width / 2, 55, kind, class_="dim", anchor="middle", width=width - 20),
-        _text(width / 2, 69, note, class_="dim", anchor="middle", width=width - 8),
-    )
-
-
-def _arrow(points: Sequence[tuple[float, float]], kind: str) -> Markup:
-    (x, y), *rest = points
-    way = f"M{x:g} {y:g} " + " ".join(f"L{x:g} {y:g}" for x, y in rest)
-    return element("path", d=way, class_=f"arrow {kind}", marker_end=f"url(#head-{kind})")
-
-
-def _arrow_heads() -> Markup:
-    heads = (
-        element(
-            "marker", element("path", d="M0 0 L7 3.5 L0 7 Z", class_=f"head {kind}"), id=f"head-{kind}",
-            markerWidth=7, markerHeight=7, refX=6, refY=3.5, orient="auto", markerUnits="userSpaceOnUse",
-        )
-        for kind in ("in", "out", "checkpoints", "data", "model")
-    )  # fmt: skip
-    return element("defs", *heads)
+        yield arrow(points[::-1] if flow.inward else points, flow.kind)

@@ -10,7 +10,7 @@ from typing import Any
 
 import springtide_policies as policies
 from springtide import catalog
-from springtide.lines import located
+from springtide.lines import lines, located
 from springtide.offline.config import Project, read_environment, read_project
 from springtide.offline.cost import list_price
 from springtide.offline.goyaml import ConfigError
@@ -78,7 +78,8 @@ def attempt(root: Path, environment: str) -> Attempt:
         return Attempt(plan=_plan(root, project, record(root, environment)))
     except MistakeError as error:
         message = _without_root(str(error), root)
-        findings = (*map(_readable, error.findings),) or (_stopped(_REFUSED, message, "change what the message names"),)
+        placed = _with_own_lines(root, project, environment, error.findings)
+        findings = (*map(_readable, placed),) or (_stopped(_REFUSED, message, "change what the message names"),)
         traceback = ""
     except ProgramError as error:
         fix = "this is the program's fault, not the environment file's: see its traceback"
@@ -140,6 +141,24 @@ def _with_lines(root: Path, project: Project, recording: Recording, findings: Se
     """Findings about the environment file with their lines."""
     text = recording.file.read_text(encoding="utf-8")
     return located(findings, text, relative(root, recording.file), project.name)
+
+
+def _with_own_lines(root: Path, project: Project, environment: str, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Findings with their lines, also those of a component: it knows no file, but where its arguments come from.
+
+    A path that leads to nothing in the file is the argument of a component in a program of one's own.
+    """
+    if all(finding.where or not finding.path for finding in findings):
+        return findings
+    file = _file(project, environment)
+    text, shown = file.read_text(encoding="utf-8", errors="replace"), relative(root, file)
+    parts = {pointer.split("/")[1] for pointer in lines(text, project.name) if pointer}
+    return [
+        located([finding], text, shown, project.name)[0]
+        if finding.path.partition("/")[2].partition("/")[0] in parts
+        else finding
+        for finding in findings
+    ]
 
 
 def _without_resources(

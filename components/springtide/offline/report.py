@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ _ORDER: tuple[type[View], ...] = (
 _RANKS = {view.TYPE: rank for rank, view in enumerate(_ORDER)}
 STOPS, WARNINGS, UNSURE = "Stops the plan", "Warnings", "Cannot tell"
 """Titles of the groups of findings."""
+_POINTS = "floor: the nodes always kept; now: what started runs and minimum replicas need; ceiling: the most there is."
 LONGEST_VALUE = 120
 """Characters of a value that are shown before the rest is cut."""
 LONGEST_MESSAGE = 4_000
@@ -75,31 +76,6 @@ class Report:
     def comparison(self) -> Comparison | None:
         """What changes against the base, where that is known."""
         return None if self.base is None else self.base.comparison
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
-    """One job or service in words."""
-
-    kind: str
-    name: str
-    runs_on: str
-    what: str
-    waits_for: tuple[str, ...]
-    """What must happen before it runs; empty when it would run as soon as this plan is applied."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
-    """What a workload writes to a storage or reads from it."""
-
-    workload: tuple[str, str]
-    """Kind and name: a job and a service may bear the same name."""
-    storage: str
-    kind: str
-    """`checkpoints`, `data` or `model`."""
-    inward: bool
-    """Whether the workload reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,27 +162,6 @@ def bounds(*points: object) -> str:
     return " / ".join(str(point) for point in points)
 
 
-def workloads(plan: Plan) -> tuple[Workload, ...]:
-    """Every job and service, with what it waits for."""
-    pools = {pool.name: pool for pool in plan.pools()}
-    jobs = {job.name: job for job in plan.jobs()}
-    wakes = any(item.wake_nodes for item in ControllersView.among(plan.resources))
-    asleep = {name for name, pool in pools.items() if pool.min_nodes == 0 and not (wakes or pool.wakes)}
-    return (
-        *(_job(job, pools.get(job.pool), asleep, plan.platform) for job in jobs.values()),
-        *(_service(service, jobs, asleep, plan.platform) for service in plan.services()),
-    )
-
-
-def flows(plan: Plan) -> tuple[Flow, ...]:
-    """What moves between workloads and storage."""
-    jobs = {job.name: job for job in plan.jobs()}
-    return (
-        *(flow for job in jobs.values() for flow in _job_flows(job)),
-        *(flow for service in plan.services() for flow in _service_flows(service, jobs)),
-    )
-
-
 def finding_groups(plan: Plan) -> tuple[FindingGroup, ...]:
     """What asks for attention, the worst first; passed checks and those that do not apply are left out."""
     sorted_out: dict[str, list[Finding]] = {STOPS: [], WARNINGS: [], UNSURE: []}
@@ -282,7 +237,7 @@ def quota_rows(plan: Plan) -> tuple[tuple[str, str, str, str], ...]:
 def legend(cost: Cost) -> tuple[str, ...]:
     """How the figures are to be read, where they come from and what they leave out."""
     return (
-        "floor: the nodes always kept; now: what started runs and minimum replicas need; ceiling: the most there is.",
+        *([_POINTS] if cost.pools else []),
         *(["On-demand bounds what spot can cost."] if "spot" in cost.capacities else []),
         *cost.notes,
         *(["?: the catalog has no price."] if cost.unpriced else []),
@@ -314,61 +269,6 @@ def _ordered(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(
         findings, key=lambda item: (severe[item.severity], item.source, item.rule, item.where, item.urn, item.path)
     )
-
-
-def _job(job: JobView, pool: PoolView | None, asleep: set[str], platform: str) -> Workload:
-    waits = []
-    if job.run is None:
-        waits.append(f"a run: set jobs.{job.name}.run")
-    if job.image is None:
-        waits.append("an image: set images.digest")
-    waits += _node(job.pool, asleep)
-    gpu = "GPU" if pool is None else pool.gpu
-    run = "not started" if job.run is None else f"run {job.run}"
-    return Workload(
-        kind="job", name=job.name, waits_for=tuple(waits),
-        runs_on=f"{_pool_of(job.pool, platform)}: {count_of(job.nodes, 'node')} × {job.gpus_per_node} {gpu}",
-        what=f"{job.recipe}, {run}" + ("" if job.queue is None else f", in queue {job.queue}"),
-    )  # fmt: skip
-
-
-def _service(service: ServiceView, jobs: Mapping[str, JobView], asleep: set[str], platform: str) -> Workload:
-    waits = []
-    source = jobs.get(service.model.get("job", ""))
-    if source is not None and (source.run is None or source.image is None):
-        waits.append(f"a model: what job {source.name} exports")
-    if service.image is None:
-        waits.append("an image: set images.digest")
-    waits += _node(service.pool, asleep)
-    model = f"job {service.model['job']}" if "job" in service.model else service.model.get("url", "?")
-    return Workload(
-        kind="service", name=service.name, waits_for=tuple(waits),
-        runs_on=_pool_of("system nodes", platform) + ", CPU"
-        if service.pool is None
-        else f"{_pool_of(service.pool, platform)}: {service.gpus} GPU each",
-        what=f"model of {model}, {service.min_replicas} to {service.max_replicas} replicas",
-    )  # fmt: skip
-
-
-def _pool_of(pool: str, platform: str) -> str:
-    return f"{pool} of {platform}" if platform else pool
-
-
-def _job_flows(job: JobView) -> Iterator[Flow]:
-    if job.checkpoints is not None:
-        yield Flow(workload=("job", job.name), storage=job.checkpoints, kind="checkpoints", inward=False)
-    if job.data is not None:
-        yield Flow(workload=("job", job.name), storage=job.data, kind="data", inward=True)
-
-
-def _service_flows(service: ServiceView, jobs: Mapping[str, JobView]) -> Iterator[Flow]:
-    job = jobs.get(service.model.get("job", ""))
-    if job is not None and job.checkpoints is not None:
-        yield Flow(workload=("service", service.name), storage=job.checkpoints, kind="model", inward=True)
-
-
-def _node(pool: str | None, asleep: set[str]) -> list[str]:
-    return [f"a node: {pool} sleeps at zero and nothing wakes it"] if pool in asleep else []
 
 
 def resource_label(change: Any) -> str:

@@ -39,8 +39,8 @@ from springtide.offline.report import (
     type_counts,
     usd,
     verdict,
-    workloads,
 )
+from springtide.offline.scene import workloads
 from springtide.spec import Finding
 
 MOST_CHANGED_PROPERTIES = 8

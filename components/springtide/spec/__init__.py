@@ -51,9 +51,19 @@ from springtide.spec.pool import (
     SharingSpec,
 )
 from springtide.spec.storage import STORAGE_KINDS, StorageSpec
-from springtide.spec.work import EXPOSURES, JobSpec, ModelSpec, ReplicasSpec, ScaleOnSpec, ServiceSpec
+from springtide.spec.work import (
+    AUTHS,
+    EXPOSURES,
+    JobSpec,
+    ModelSpec,
+    PublicSpec,
+    ReplicasSpec,
+    ScaleOnSpec,
+    ServiceSpec,
+)
 
 __all__ = [
+    "AUTHS",
     "CAPACITY",
     "CHANNELS",
     "DEFAULT_CIDR",
@@ -85,6 +95,7 @@ __all__ = [
     "NetworkSpec",
     "Outcome",
     "PoolSpec",
+    "PublicSpec",
     "QueueSpec",
     "ReplicasSpec",
     "ScaleOnSpec",

@@ -1,7 +1,7 @@
 """Findings: what every check says, and the error that carries all of them at once."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Self
@@ -69,7 +69,7 @@ class Finding:
         return {
             "rule": self.rule, "outcome": self.outcome.value, "severity": self.severity.value,
             "source": self.source.value, "message": self.message, "fix": self.fix, "urn": self.urn, "path": self.path,
-            "value": self.value, "allowed": list(self.allowed), "where": self.where, "blocks": self.blocks,
+            "value": _plain(self.value), "allowed": list(self.allowed), "where": self.where, "blocks": self.blocks,
         }  # fmt: skip
 
     @classmethod
@@ -84,6 +84,11 @@ class Finding:
                 "allowed": tuple(data.get("allowed", ())),
             }
         )
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it; one of a section of its own is a spec."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 class SpecError(ValueError):

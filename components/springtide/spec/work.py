@@ -6,7 +6,10 @@ from springtide.spec.checks import at_least, by_digest, dns_label, one_of, spec
 from springtide.spec.finding import Finding, below, refuse
 from springtide.spec.pool import FABRICS
 
-EXPOSURES = ("none",)
+EXPOSURES = ("none", "internal")
+"""Who can reach a service from outside its cluster, in one word; a name on the internet is a `PublicSpec`."""
+AUTHS = ("keys", "open")
+_HOST = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
 _SERVICE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -71,6 +74,19 @@ class ScaleOnSpec:
 
 
 @spec
+class PublicSpec:
+    """A name on the internet, and who may use what answers there."""
+
+    host: str
+    zone: str
+    auth: str | None = None
+
+    def findings(self) -> list[Finding]:
+        """What is impossible about this name."""
+        return [*_host(self.host), *_auth(self.auth)]
+
+
+@spec
 class ServiceSpec:
     """A model server and how many of it."""
 
@@ -78,11 +94,21 @@ class ServiceSpec:
     replicas: ReplicasSpec = ReplicasSpec()
     scale_on: ScaleOnSpec = ScaleOnSpec()
     gpus: int | None = None
-    expose: str = "none"
+    expose: str | PublicSpec = "none"
     image: str | None = None
     propagation_seconds: int = 10
     drain_seconds: int = 60
     startup_seconds: int = 600
+
+    @property
+    def public(self) -> PublicSpec | None:
+        """Its name on the internet; None where it has none."""
+        return self.expose if isinstance(self.expose, PublicSpec) else None
+
+    @property
+    def reached(self) -> str:
+        """From where it is reached: `none`, `internal` or `host`."""
+        return self.expose if isinstance(self.expose, str) else "host"
 
     def findings(self) -> list[Finding]:
         """What is impossible about this service."""
@@ -91,13 +117,37 @@ class ServiceSpec:
             *at_least("/replicas/max", self.replicas.max, max(self.replicas.min, 1)),
             *_nothing_wakes(self.replicas.min),
             *below("/scale_on", self.scale_on.findings()),
-            *one_of("/expose", self.expose, EXPOSURES),
+            *below("/expose", _exposure(self.expose)),
             *([] if self.gpus is None else at_least("/gpus", self.gpus, 0)),
             *at_least("/propagation_seconds", self.propagation_seconds, 0),
             *at_least("/drain_seconds", self.drain_seconds, 1),
             *at_least("/startup_seconds", self.startup_seconds, 1),
             *by_digest("/image", self.image),
         ]
+
+
+def _exposure(expose: str | PublicSpec) -> list[Finding]:
+    if isinstance(expose, PublicSpec):
+        return expose.findings()
+    if expose in EXPOSURES:
+        return []
+    fix = "write none, internal, or a name: {host: chat.example.com, auth: keys, zone: <its DNS zone>}"
+    return [refuse("spec/one-of", "", expose, f"{expose!r} is not known here.", fix, allowed=EXPOSURES)]
+
+
+def _host(host: str) -> list[Finding]:
+    if _HOST.fullmatch(host):
+        return []
+    fix = "write a full name in lower-case letters, without https:// and without a path: chat.example.com"
+    return [refuse("spec/host", "/host", host, f"{host!r} is no name on the internet.", fix)]
+
+
+def _auth(auth: str | None) -> list[Finding]:
+    if auth is not None:
+        return one_of("/auth", auth, AUTHS)
+    message = "nothing says who may use it, and a model server on the internet computes for everybody who finds it."
+    fix = "use keys: only requests with a key of yours are answered; or say open, if everybody is who you mean"
+    return [refuse("spec/auth", "/auth", None, message, fix, allowed=AUTHS)]
 
 
 def _nothing_wakes(min_replicas: int) -> list[Finding]:

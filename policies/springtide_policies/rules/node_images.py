@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator
-from functools import partial
 
 from springtide_policies import pools
 from springtide_policies.facts import Facts
-from springtide_policies.graph import Field, Graph, Node
+from springtide_policies.graph import Field, Node
 from springtide_policies.rule import Level, Rule, Scope, Verdict, cannot_tell, each, failed, judge, passed
 
 _CUSTOM = "CUSTOM"
@@ -45,19 +44,14 @@ def _term(term: Field) -> Verdict:
 
 def _release(group: Node) -> Verdict:
     release = group.at("releaseVersion")
-    if group.at("amiType").value == _CUSTOM or release.given:
+    if group.at("amiType").value == _CUSTOM or release.value is not None:
         return passed(release)
     return failed(release, f"node group {group.name} takes the newest image whenever it is updated.", fix=_PIN_RELEASE)
 
 
-def _drivers(graph: Graph, _facts: Facts) -> Iterator[Verdict]:
-    for node in graph.nodes:
-        if node.type in _DRIVERS:
-            yield judge(partial(_driver, node), node)
-
-
-def _driver(_node: Node, node: Node) -> Verdict:
-    return _DRIVERS[node.type](node) if pools.accelerated(node) else passed(node.at())
+def _drivers(node: Node, _facts: Facts) -> Iterator[Verdict]:
+    if node.type in _DRIVERS and pools.accelerated(node):
+        yield _DRIVERS[node.type](node)
 
 
 def _group_driver(group: Node) -> Verdict:
@@ -73,7 +67,9 @@ def _pool_driver(pool: Node) -> Verdict:
     for accelerator in pool.at("nodeConfig", "guestAccelerators").members():
         driver = accelerator.at("gpuDriverInstallationConfig", "gpuDriverVersion")
         if driver.value == _DISABLED:
-            return cannot_tell(driver, f"GKE installs no driver in {pool.name}; whether something else does", fix=_LET_GKE)
+            return cannot_tell(
+                driver, f"GKE installs no driver in {pool.name}; whether something else does", fix=_LET_GKE
+            )
     return passed(pool.at("nodeConfig", "guestAccelerators"))
 
 
@@ -87,7 +83,7 @@ PINNED = Rule(
     name="node-image-pinned",
     title="every node image is pinned",
     why="An image that moves exchanges the whole fleet on a day that nobody chose, in the middle of runs.",
-    about="node groups or Karpenter's node classes; GKE's release channel picks images with the version",
+    about="node groups or node classes",
     level=Level.HIGH,
     scope=Scope.RESOURCE,
     blocks=True,  # a pin is a plain value; one that is not known before the deployment is none
@@ -100,11 +96,11 @@ DRIVER = Rule(
     name="node-image-has-driver",
     title="nodes with accelerators have a driver",
     why="A node without the driver joins the cluster, costs what it costs, and never shows a GPU.",
-    about="node groups or GKE node pools; an alias of Karpenter picks the image that fits the machine",
+    about="node groups or node pools with accelerators",
     level=Level.HIGH,
     scope=Scope.RESOURCE,
     blocks=False,  # an image of one's own may well have it, and an installer may run in the cluster
     fix="use an image with the driver inside, such as amiType BOTTLEROCKET_x86_64_NVIDIA",
     source="config-rules 43",
-    check=_drivers,
+    check=each(_drivers),
 )

@@ -9,7 +9,6 @@ from springtide_policies.rule import Level, Rule, Scope, Verdict, cannot_tell, f
 
 _CAPACITY_TYPE = "karpenter.sh/capacity-type"
 _TARGET = ("capacityReservationSpecification", "capacityReservationTarget")
-_RESERVED_KINDS = ("SPECIFIC_RESERVATION", "ANY_RESERVATION")
 
 
 def _all_reserved(graph: Graph, _facts: Facts) -> Iterator[Verdict]:
@@ -27,7 +26,9 @@ def _kept(node: Node) -> Verdict:
     if node.protected:
         return passed(node.at())
     name = pools.pool_name(node)
-    return failed(node.at(), f"reserved machines of pool {name} go to others when {node.name} is replaced or destroyed.")
+    return failed(
+        node.at(), f"reserved machines of pool {name} go to others when {node.name} is replaced or destroyed."
+    )
 
 
 def _group(graph: Graph, group: Node) -> bool:
@@ -43,12 +44,12 @@ def _karpenter(_graph: Graph, pool: Node) -> bool:
     for requirement in pool.at("spec", "template", "spec", "requirements").members():
         if requirement.get("key").value == _CAPACITY_TYPE:
             kinds = [item.value for item in requirement.get("values").members()]
-            return requirement.get("operator").value == "In" and "reserved" in kinds
+            return str(requirement.get("operator").value) == "In" and "reserved" in kinds
     return False
 
 
 def _gke(_graph: Graph, pool: Node) -> bool:
-    return pool.at("nodeConfig", "reservationAffinity", "consumeReservationType").value in _RESERVED_KINDS
+    return str(pool.at("nodeConfig", "reservationAffinity", "consumeReservationType").value) == "SPECIFIC_RESERVATION"
 
 
 _RESERVED: dict[str, Callable[[Graph, Node], bool]] = {

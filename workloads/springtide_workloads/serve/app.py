@@ -14,6 +14,7 @@ import msgspec
 from springtide_workloads.contract import COMPLETIONS_PATH, LIVE_PATH, READY_PATH
 from springtide_workloads.serve.bodies import MAX_BODY_BYTES, Choice, CompletionAnswer, Refusal, Usage, parse
 from springtide_workloads.serve.engine import Engine
+from springtide_workloads.serve.keys import Keys
 from springtide_workloads.serve.metrics import Metrics
 from springtide_workloads.serve.model import Continuation
 from springtide_workloads.tell import tell
@@ -38,9 +39,10 @@ class Phase(Enum):
 class App:
     """Answers requests as the phase allows."""
 
-    def __init__(self, engine: Engine, metrics: Metrics) -> None:
+    def __init__(self, engine: Engine, metrics: Metrics, keys: Keys | None = None) -> None:
         self.engine = engine
         self.metrics = metrics
+        self._keys = keys
         self._phase = Phase.LOADING
         self._routes = {
             ("GET", LIVE_PATH): self._live,
@@ -62,6 +64,7 @@ class App:
         """One request, as ASGI has it."""
         route = self._routes.get((scope["method"], scope["path"]))
         try:
+            self._admit(scope)
             if route is None:
                 raise self._no_route(scope["method"], scope["path"])
             status, body, headers = HTTPStatus.OK, await route(receive), {}
@@ -75,6 +78,12 @@ class App:
             # a client that keeps its connection would find it closed under its next request
             headers = headers | {"connection": "close"}
         await _answer(send, status, msgspec.json.encode(body), headers)
+
+    def _admit(self, scope: Scope) -> None:
+        """Refuse whoever has no key. A probe has none; and without one nobody learns which paths there are."""
+        if self._keys is None or scope["path"] in {LIVE_PATH, READY_PATH} or self._keys.admit(scope["headers"]):
+            return
+        raise Refusal(401, "this server answers requests with a key: send it as Authorization: Bearer <key>")
 
     async def _live(self, _receive: Receive) -> Any:
         return {"status": "live"}

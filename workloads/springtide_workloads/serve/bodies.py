@@ -1,6 +1,7 @@
 """Bodies of requests and answers, in OpenAI's shape for text completions."""
 
 import re
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -60,6 +61,8 @@ class Refusal(Exception):  # noqa: N818  an answer, not an accident
         self.status = status
         self.body: dict[str, Any] = {"error": {"message": message} | ({"field": field} if field else {})}
         self.headers = {} if retry_after is None else {"retry-after": str(retry_after)}
+        if status == HTTPStatus.UNAUTHORIZED:
+            self.headers["www-authenticate"] = "Bearer"
 
 
 def parse(body: bytes) -> CompletionRequest:

@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -22,13 +23,15 @@ from springtide_workloads.contract import ServingContract
 from springtide_workloads.errors import ConfigError
 from springtide_workloads.serve.app import App, Phase
 from springtide_workloads.serve.engine import Engine
+from springtide_workloads.serve.keys import Keys
 from springtide_workloads.serve.metrics import Metrics
 from springtide_workloads.serve.model import Model
 from springtide_workloads.storage import Store
 from springtide_workloads.tell import tell
 
-KEEP_ALIVE_SECONDS: Final = 75
-"""How long an idle connection stays open: longer than load balancers keep theirs (60 s), so that they close first."""
+KEEP_ALIVE_SECONDS: Final = 620
+"""How long an idle connection stays open: longer than load balancers keep theirs (Google's: 600 s), so that they close
+first."""
 
 ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104  a container is reached from outside; what may reach it is the network policy's
 
@@ -37,7 +40,7 @@ async def serve(contract: ServingContract) -> None:
     """Serves until SIGTERM or SIGINT, then drains and returns.
 
     Raises:
-        ConfigError: when a port is taken.
+        ConfigError: when a port is taken, or the keys cannot be read.
         StorageError: when the model cannot be loaded.
     """
     told = asyncio.Event()
@@ -46,7 +49,7 @@ async def serve(contract: ServingContract) -> None:
     metrics = Metrics()
     store = Store(contract.model_url)
     engine = Engine(lambda: Model.load(store, contract.device), metrics)
-    app = App(engine, metrics)
+    app = App(engine, metrics, None if contract.keys_file is None else Keys(Path(contract.keys_file)))
     listener = _bound(contract.http_port)
     _serve_metrics(metrics, contract.metrics_port)
     server = _Server(_uvicorn_config(app, contract))

@@ -4,6 +4,13 @@ from springtide.clouds import Cloud
 from springtide.clouds.aws.addons import ADDONS, addon, storage_controllers
 from springtide.clouds.aws.cluster import cluster, cluster_findings
 from springtide.clouds.aws.controllers import controller, pool_controllers
+from springtide.clouds.aws.exposure import (
+    exposure_conditions,
+    exposure_controllers,
+    internal,
+    public,
+    public_findings,
+)
 from springtide.clouds.aws.identity import identity
 from springtide.clouds.aws.lustre import lustre, lustre_findings
 from springtide.clouds.aws.network import network, network_findings
@@ -40,6 +47,11 @@ class Aws:
     cluster = staticmethod(cluster)
     cluster_findings = staticmethod(cluster_findings)
     efa_findings = staticmethod(efa_findings)
+    exposure_conditions = staticmethod(exposure_conditions)
+    exposure_controllers = staticmethod(exposure_controllers)
+    internal = staticmethod(internal)
+    public = staticmethod(public)
+    public_findings = staticmethod(public_findings)
     gpu_pool = staticmethod(gpu_pool)
     identity = staticmethod(identity)
     ladder_findings = staticmethod(ladder_findings)

@@ -7,10 +7,15 @@ import pulumi
 from springtide.clouds import ControllerParts
 from springtide.clouds.aws.karpenter_controller import karpenter
 from springtide.clouds.aws.ladder import woken
+from springtide.clouds.aws.load_balancer import NAME as LOAD_BALANCER
+from springtide.clouds.aws.load_balancer import load_balancer
 from springtide.cluster import ClusterRef
 from springtide.spec import PoolSpec
 
-RIGHTS: Mapping[str, Callable[[ClusterRef, pulumi.Resource], ControllerParts]] = {"karpenter": karpenter}
+RIGHTS: Mapping[str, Callable[[ClusterRef, pulumi.Resource], ControllerParts]] = {
+    "karpenter": karpenter,
+    LOAD_BALANCER: load_balancer,
+}
 """Charts whose controllers call AWS; the others need nothing of it."""
 KARPENTER = ("karpenter-crd", "karpenter")
 EFA_PLUGIN = ("aws-efa-k8s-device-plugin",)

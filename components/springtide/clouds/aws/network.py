@@ -79,6 +79,7 @@ def network(name: str, spec: NetworkSpec, place: EnvironmentRef, parent: pulumi.
         network_id=vpc.id,
         # Machines need the internet to boot and to say goodbye.
         private_subnets={zone: id_after(it.subnet.id, *it.way_out, *endpoints) for zone, it in private.items()},
+        public_subnets=[id_after(subnet.id, to_internet) for subnet in public.values()],
     )
 
 

@@ -71,14 +71,11 @@ def _block(spec: PoolSpec, choice: Choice) -> list[Finding]:
         found.append(
             refuse("aws/capacity-block", "/machine_types", list(spec.machine_types), message, fix, allowed=names)
         )
-    found += [
-        refuse(
-            "aws/capacity-block", "/reservation_kind", "capacity-block", f"EC2 sells no capacity blocks of {item.name}.",
-            "use reservation_kind: standard, or another gpu", source=Source.CATALOG,
-        )
-        for item in choice.machine_types
-        if "capacity-block" not in item.usage_classes
-    ]  # fmt: skip
+    unsold = [item.name for item in choice.machine_types if "capacity-block" not in item.usage_classes]
+    if unsold:
+        path, message = "/reservation_kind", f"EC2 sells no capacity blocks of {', '.join(unsold)}."
+        fix = "use reservation_kind: standard, or another gpu"
+        found.append(refuse("aws/capacity-block", path, "capacity-block", message, fix, source=Source.CATALOG))
     return found
 
 

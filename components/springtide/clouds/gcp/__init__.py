@@ -5,6 +5,13 @@ from springtide.clouds.gcp.cluster import cluster
 from springtide.clouds.gcp.cluster_rules import cluster_findings
 from springtide.clouds.gcp.compute_class import ladder_findings
 from springtide.clouds.gcp.controllers import addon, controller, pool_controllers, storage_controllers
+from springtide.clouds.gcp.exposure import (
+    exposure_conditions,
+    exposure_controllers,
+    internal,
+    public,
+    public_findings,
+)
 from springtide.clouds.gcp.fabric import gpudirect_findings
 from springtide.clouds.gcp.filestore import shared, shared_findings
 from springtide.clouds.gcp.flex import flex_start_findings, queued_findings
@@ -38,6 +45,11 @@ class Gcp:
     cluster = staticmethod(cluster)
     cluster_findings = staticmethod(cluster_findings)
     flex_start_findings = staticmethod(flex_start_findings)
+    exposure_conditions = staticmethod(exposure_conditions)
+    exposure_controllers = staticmethod(exposure_controllers)
+    internal = staticmethod(internal)
+    public = staticmethod(public)
+    public_findings = staticmethod(public_findings)
     gpu_pool = staticmethod(gpu_pool)
     gpudirect_findings = staticmethod(gpudirect_findings)
     identity = staticmethod(identity)

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from springtide.clouds import ClusterParts
-from springtide.clouds.gcp.cluster_rules import channel
+from springtide.clouds.gcp.cluster_rules import adopted_findings, channel
 from springtide.clouds.gcp.encryption import secrets_key
 from springtide.clouds.gcp.identity import workload_pool
 from springtide.clouds.gcp.kubeconfig import Reach, address, authority, kubeconfig, reach
@@ -15,7 +15,7 @@ from springtide.clouds.gcp.names import LONGEST_CLUSTER_NAME, fitted, label
 from springtide.clouds.gcp.network import PODS, SERVICES
 from springtide.clouds.gcp.nodes import SCOPES, guarded, node_account, system_nodes
 from springtide.clouds.gcp.provider import labels
-from springtide.component import after, child_of
+from springtide.component import after, child_of, tell
 from springtide.environment import EnvironmentRef
 from springtide.network import NetworkRef
 from springtide.spec import ClusterSpec
@@ -53,6 +53,7 @@ def cluster(
     account = node_account(name, place, network["network_id"], parent)
     admins = _admins(spec, place, parent)
     if spec.existing is not None:
+        tell(adopted_findings(spec.existing))
         path = f"projects/{place['account']}/locations/{place['region']}/clusters/{spec.existing}"
         adopted = gcp.container.Cluster.get(name, path, opts=child_of(parent))
         return replace(_parts(adopted, way, spec.existing, account, [adopted, *admins]), control_plane=None)

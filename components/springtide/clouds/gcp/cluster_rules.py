@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from springtide import catalog
-from springtide.spec import ClusterSpec, Finding, Source, refuse
+from springtide.spec import ClusterSpec, Finding, Outcome, Severity, Source, refuse
 from springtide.spec.unused import unused
 
 DEFAULT_CHANNEL = "regular"
@@ -77,6 +77,26 @@ def _existing(name: str | None) -> list[Finding]:
     message = f"{name!r} is no name of a GKE cluster."
     fix = "write its name alone, as `gcloud container clusters list` shows it; it must be a regional one of this region"
     return [refuse("gcp/cluster-name", "/existing", name, message, fix)]
+
+
+def adopted_findings(name: str) -> list[Finding]:
+    """What node pools of ours take for granted of a cluster, and only the cloud knows of one that is there already."""
+    message = (
+        f"whether {name} is VPC-native and regional, with Dataplane V2, multi-networking and Workload Identity, only the "
+        "cloud knows."
+    )
+    return [
+        Finding(
+            rule="gcp/adopted-contents",
+            outcome=Outcome.CANNOT_TELL,
+            severity=Severity.WARNING,
+            source=Source.SPEC,
+            message=message,
+            fix=f"gcloud container clusters describe {name} --region <region>: ipAllocationPolicy, networkConfig",
+            path="/cluster/existing",
+            value=name,
+        )
+    ]
 
 
 def _version(version: str, channel: str) -> list[Finding]:

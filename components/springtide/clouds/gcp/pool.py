@@ -26,7 +26,7 @@ from springtide.component import after, child_of, refused, tell
 from springtide.k8s import Manifest
 from springtide.k8s.pod import PodPart
 from springtide.selection import Choice
-from springtide.spec import Finding, PoolSpec, warn
+from springtide.spec import Finding, PoolSpec, below, warn
 
 AT_ONCE = 2
 """Node pools of one GPU pool made at the same time: GKE runs about five operations of a cluster at once, and refuses more
@@ -50,7 +50,8 @@ _TIMEOUTS = pulumi.CustomTimeouts(create="45m", update="4h", delete="90m")
 def gpu_pool(name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, parent: pulumi.Resource) -> PoolParts:
     """Node pools that nothing but a workload's toleration can enter."""
     path, part = f"/pools/{name}", pod_part(name, spec, choice, version=cluster["version"])
-    refused(shared_block_findings(spec, cluster["environment"]["account"]), f"GpuPool {name}")
+    foreign = shared_block_findings(spec, cluster["environment"]["account"])
+    refused(below(path, foreign), f"GpuPool {name}")
     tell(unknown_findings(path, spec, choice))
     made_of = groups(name, spec, choice)
     by_class = {COMPUTE_CLASS: class_name(name)}
