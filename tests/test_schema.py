@@ -94,8 +94,8 @@ def test_descriptions_are_those_of_the_arguments_except_where_a_file_writes_a_na
 
 
 # `ModelArgs` is not among these: its one argument refers to a job, of which a spec holds the name.
-WIRING = {"environment", "network", "cluster", "pool", "pools", "checkpoints", "data", "queue"}
-"""Arguments that refer to other components."""
+WIRING = {"environment", "network", "cluster", "pool", "pools", "checkpoints", "data", "queue", "public"}
+"""Arguments that refer to other components; and a service's name on the internet, which a file writes under `expose`."""
 ONE_DEFINITION = [
     (environment.EnvironmentArgs, spec.EnvironmentSpec),
     (network.NetworkArgs, spec.NetworkSpec),
@@ -106,6 +106,7 @@ ONE_DEFINITION = [
     (service.ModelServiceArgs, spec.ServiceSpec),
     (service.ReplicasArgs, spec.ReplicasSpec),
     (service.ScaleOnArgs, spec.ScaleOnSpec),
+    (service.PublicArgs, spec.PublicSpec),
 ]
 
 

@@ -318,12 +318,8 @@ def _waiting(file: EnvironmentFile, job: JobSection, pool: PoolSpec, wrong: Sequ
 
 
 def _services(file: EnvironmentFile, wrong: Sequence[Finding]) -> list[Finding]:
-    each = (
-        found
-        for name, item in file.services.items()
-        for found in below(f"/services/{name}", _service(file, item, wrong))
-    )
-    return [*each, *exposure.one_host_twice(file.services)]
+    each = (below(f"/services/{name}", _service(file, item, wrong)) for name, item in file.services.items())
+    return [*(found for one in each for found in one), *exposure.one_host_twice(file.services)]
 
 
 def _service(file: EnvironmentFile, item: ServiceSection, wrong: Sequence[Finding]) -> list[Finding]:

@@ -111,9 +111,11 @@ class Settings:
     def job(self, section: JobSection) -> TrainingJobArgs:
         """Arguments of a `TrainingJob`."""
         given = _given(section, without=("pool", "checkpoints", "data", "queue"))
-        return cast(
-            "TrainingJobArgs", self._with_image({**given, "fabrics": list(relations.fabrics(self.file, section))})
+        known = relations.fabrics(self.file, section)
+        said = {key: value for key, value in given.items() if key != "fabrics"} | (
+            {"fabrics": list(known)} if known else {}
         )
+        return cast("TrainingJobArgs", self._with_image(said))
 
     def service(self, section: ServiceSection) -> ModelServiceArgs:
         """Arguments of a `ModelService`."""

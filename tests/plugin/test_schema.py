@@ -72,7 +72,7 @@ def test_what_decides_which_resources_exist_is_plain_and_so_known_in_a_preview()
 
 def test_what_a_reference_takes_from_another_component_is_an_output_of_it_by_the_same_name_and_type() -> None:
     taken = {name: dict(from_outside(item)) for name, item in TYPES.items() if name in OFFERED_BY}
-    offered = {name: {} for name in taken}
+    offered: dict[str, dict[str, Any]] = {name: {} for name in taken}
     for name, components in OFFERED_BY.items():
         for component in components:
             offered[name] |= {key: shape(item) for key, item in RESOURCES[component]["properties"].items()}

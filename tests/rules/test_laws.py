@@ -64,7 +64,9 @@ def test_33_a_cluster_with_several_networks_has_dataplane_v2(gcp: list[Plan]) ->
     several = [said for said in own_clusters(gcp) if said.get("enableMultiNetworking")]
     assert several
     assert {said["datapathProvider"] for said in several} == {"ADVANCED_DATAPATH"}
-    direct = [pool for pool in all_of(gcp, "NodePool") if "additionalNodeNetworkConfigs" in pool["inputs"]["networkConfig"]]
+    direct = [
+        pool for pool in all_of(gcp, "NodePool") if "additionalNodeNetworkConfigs" in pool["inputs"]["networkConfig"]
+    ]
     assert direct
 
 
@@ -77,7 +79,9 @@ def test_34_no_cluster_has_a_second_dataplane(gcp: list[Plan]) -> None:
 
 def test_35_a_machine_type_stands_in_the_template_or_on_the_node_group(aws: list[Plan]) -> None:
     for plan in aws:
-        templates = {item["urn"]: item["inputs"] for item in plan["resources"] if item["type"].endswith(":LaunchTemplate")}
+        templates = {
+            item["urn"]: item["inputs"] for item in plan["resources"] if item["type"].endswith(":LaunchTemplate")
+        }
         for group in (item for item in plan["resources"] if item["type"].endswith(":NodeGroup")):
             [template] = [urn for urn in group["depends_on"] if urn in templates]
             assert bool(group["inputs"].get("instanceTypes")) is not ("instanceType" in templates[template])
@@ -148,14 +152,17 @@ def test_58_no_two_node_groups_of_a_cluster_have_one_name(aws: list[Plan]) -> No
         groups = [item for item in plan["resources"] if item["type"].endswith(":NodeGroup")]
         for one, other in combinations(groups, 2):
             # Where no name is said, Pulumi makes one of the resource's own name and a random end.
-            assert one["inputs"].get("nodeGroupName", one["name"]) != other["inputs"].get("nodeGroupName", other["name"])
+            assert one["inputs"].get("nodeGroupName", one["name"]) != other["inputs"].get(
+                "nodeGroupName", other["name"]
+            )
 
 
 def test_59_reserved_machines_are_protected_unless_the_file_says_otherwise(aws: list[Plan], gcp: list[Plan]) -> None:
     on_gke = [
         item
         for item in all_of(gcp, "NodePool")
-        if item["inputs"]["nodeConfig"].get("reservationAffinity", {}).get("consumeReservationType") == "SPECIFIC_RESERVATION"
+        if item["inputs"]["nodeConfig"].get("reservationAffinity", {}).get("consumeReservationType")
+        == "SPECIFIC_RESERVATION"
     ]
     woken = [
         item for item in all_of(aws, "NodePool")

@@ -35,6 +35,12 @@ def test_one_field_is_refused_with_its_value_and_its_remedy(folder: Path, case: 
     assert {item["rule"] for item in found} == {case.finding, *case.also}
 
 
+def test_work_on_a_platform_whose_file_is_no_yaml_is_told_so(folder: Path) -> None:
+    (folder / "stacks" / "Pulumi.broken.yaml").write_text("config: [", encoding="utf-8")
+    found = mistakes(folder, yaml.safe_dump({"config": {**base("work"), "on": "broken"}}))
+    assert [(item.rule, item.path, item.value) for item in found] == [("settings/file", "/on", "broken")]
+
+
 @each_case
 def test_the_neighbour_is_accepted(folder: Path, case: Case) -> None:
     load(folder, yaml.safe_dump({"config": case.accepted_config()}))

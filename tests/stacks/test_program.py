@@ -64,6 +64,7 @@ def test_without_an_image_intent_is_registered_and_nothing_runs() -> None:
     found = of_text(BASE)
     assert found.one("TrainingJob", "gpt").inputs == {
         "checkpoints": "artifacts",
+        "fabrics": [],
         "gpusPerNode": 1,
         "graceSeconds": 110,
         "nodes": 2,

@@ -24,7 +24,10 @@ def work_on(platform: str) -> Recording:
     text = (STACKS / "Pulumi.research.yaml").read_text(encoding="utf-8")
     text = edited(
         ("  on: prod-aws\n", f"  on: {platform}\n"),
-        ("  jobs:\n", f'  images: {{ registry: registry.example.com/team, digest: "{DIGEST}", fabrics: [efa] }}\n  jobs:\n'),
+        (
+            "  jobs:\n",
+            f'  images: {{ registry: registry.example.com/team, digest: "{DIGEST}", fabrics: [efa] }}\n  jobs:\n',
+        ),
         text=text,
     )
     with TemporaryDirectory() as folder:

@@ -218,9 +218,7 @@ def test_a_size_that_lustre_is_sold_in_is_taken(size: int, speed: int | None) ->
     assert lustre_findings(StorageSpec(kind="lustre", size_gib=size, mbps_per_tib=speed)) == []
 
 
-@pytest.mark.parametrize(
-    ("size", "speed", "nearest"), [(0, 1000, 9_000), (36_000, 125, 72_000), (20_000, 500, 36_000)]
-)
+@pytest.mark.parametrize(("size", "speed", "nearest"), [(0, 1000, 9_000), (36_000, 125, 72_000), (20_000, 500, 36_000)])
 def test_lustre_is_sold_in_steps_that_its_speed_decides(size: int | None, speed: int | None, nearest: int) -> None:
     [found] = lustre_findings(StorageSpec(kind="lustre", size_gib=size, mbps_per_tib=speed))
     assert (found.rule, found.path, found.value, found.allowed) == ("gcp/lustre-size", "/size_gib", size, (nearest,))

@@ -249,13 +249,13 @@ def _bind(
 
 
 def _redirect(site: _Site, balancer: aws.lb.LoadBalancer) -> None:
-    told = {"port": str(HTTPS), "protocol": "HTTPS", "status_code": "HTTP_301"}
+    told: Any = {"port": str(HTTPS), "protocol": "HTTPS", "status_code": "HTTP_301"}
     aws.lb.Listener(
         f"{site.name}-redirect",
         load_balancer_arn=balancer.arn,
         port=HTTP,
         protocol="HTTP",
-        default_actions=[{"type": "redirect", "redirect": told}],
+        default_actions=[aws.lb.ListenerDefaultActionArgs(type="redirect", redirect=told)],
         opts=child_of(site.parent),
     )
 

@@ -11,6 +11,7 @@ from springtide.clouds.gcp.names import LONGEST_RESOURCE_NAME, fitted, label
 from springtide.clouds.gcp.services import enabled
 from springtide.cluster import ClusterRef
 from springtide.component import after, child_of
+from springtide.k8s import Manifest
 from springtide.k8s.exposure import backend_policy, gateway, health_check, internal_balancer, redirect, route
 from springtide.spec import Finding, PublicSpec, ServiceSpec, refuse
 
@@ -138,7 +139,5 @@ def _record(  # noqa: PLR0913, PLR0917  a record has this many sides
     )
 
 
-def _custom(
-    name: str, version: str, kind: str, manifest: dict[str, object], opts: pulumi.ResourceOptions
-) -> pulumi.Resource:
+def _custom(name: str, version: str, kind: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.Resource:
     return kubernetes.apiextensions.CustomResource(name, api_version=version, kind=kind, **manifest, opts=opts)
