@@ -127,7 +127,7 @@ NEIGHBOURS: list[tuple[Any, str, Any, Any, str]] = [
     (SERVICE, "replicas", ReplicasSpec(min=1, max=0), ReplicasSpec(min=1, max=1), "/replicas/max"),
     (SERVICE, "scale_on", ScaleOnSpec(cpu_percent=0), ScaleOnSpec(cpu_percent=1), "/scale_on/cpu_percent"),
     (SERVICE, "gpus", -1, 0, "/gpus"),
-    (SERVICE, "expose", "internal", "none", "/expose"),
+    (SERVICE, "expose", "everyone", "internal", "/expose"),
     (SERVICE, "propagation_seconds", -1, 0, "/propagation_seconds"),
     (SERVICE, "drain_seconds", 0, 1, "/drain_seconds"),
     (SERVICE, "image", "server", f"server@{DIGEST}", "/image"),

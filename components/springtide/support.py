@@ -38,7 +38,10 @@ def written(text: str) -> str:
 
 def _rows() -> Sequence[tuple[str, Callable[[str], str]]]:
     wishes: list[tuple[str, type]] = [("pools that wake from zero", clouds.SupportsWaking)]
-    wishes += [(_WORDS.get(wish.what, wish.what), wish.protocol) for wish in (*WISHES_OF_POOLS, *WISHES_OF_STORAGE, *WISHES_OF_SERVICES)]
+    wishes += [
+        (_WORDS.get(wish.what, wish.what), wish.protocol)
+        for wish in (*WISHES_OF_POOLS, *WISHES_OF_STORAGE, *WISHES_OF_SERVICES)
+    ]
     return [
         ("accelerators", _accelerators),
         ("machine types with them", lambda name: str(sum(1 for item in catalog.machine_types(name) if _usable(item)))),
