@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from springtide.account_wide import AccountWide
+    from springtide.ci import CiIdentity, SecretsKey
     from springtide.cluster import Cluster
     from springtide.controllers import Controllers
     from springtide.environment import Environment
@@ -12,11 +14,14 @@ if TYPE_CHECKING:
     from springtide.network import Network
     from springtide.pool import GpuPool
     from springtide.queue import Queue
+    from springtide.registry import Registry
     from springtide.service import ModelService
     from springtide.storage import Storage
     from springtide.training import TrainingJob
 
 _HOMES = {
+    "AccountWide": "account_wide",
+    "CiIdentity": "ci",
     "Cluster": "cluster",
     "Controllers": "controllers",
     "Environment": "environment",
@@ -25,12 +30,16 @@ _HOMES = {
     "ModelService": "service",
     "Network": "network",
     "Queue": "queue",
+    "Registry": "registry",
+    "SecretsKey": "ci",
     "Storage": "storage",
     "TrainingJob": "training",
     "WorkloadIdentity": "identity",
 }
 
 __all__ = [
+    "AccountWide",
+    "CiIdentity",
     "Cluster",
     "Controllers",
     "Environment",
@@ -39,6 +48,8 @@ __all__ = [
     "ModelService",
     "Network",
     "Queue",
+    "Registry",
+    "SecretsKey",
     "Storage",
     "TrainingJob",
     "WorkloadIdentity",

@@ -121,12 +121,18 @@ class Host(ComponentProvider):
         component_name: str,
         property_path: str,
     ) -> pulumi.Inputs:
-        """The arguments, or a part of them, under their names in Python; whole numbers arrive as floats and are none here."""
+        """The arguments, or a part of them, under their names in Python.
+
+        Whole numbers arrive as floats and become whole. Keys arrive in an order that differs from run to run, and lists are
+        made of them: they are put in order, or an update would change what nobody changed.
+        """
         mapped = dict(super().map_input_properties(inputs, properties, mapping, component_name, property_path))
         for name, definition in properties.items():
             value = mapped.get(mapping[name])
             if definition.type is PropertyType.INTEGER and isinstance(value, float):
                 mapped[mapping[name]] = int(value)
+            elif definition.additional_properties and isinstance(value, dict):
+                mapped[mapping[name]] = dict(sorted(value.items()))
         return mapped
 
     def _mistakes(

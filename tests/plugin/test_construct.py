@@ -110,6 +110,16 @@ def test_whole_numbers_are_whole_numbers_in_what_is_made(plugin: Plugin) -> None
     assert servers.inputs["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] == "12Gi"
 
 
+def test_keys_that_arrive_in_no_order_give_lists_in_order(plugin: Plugin) -> None:
+    call = CALLS["Cluster least aws"]
+    zones = [f"use1-az{number}" for number in (6, 4, 1, 5, 2)]
+    subnets = {zone: output(f"subnet-{zone}") for zone in zones}
+    network = call.inputs["network"] | {"zones": zones, "privateSubnets": subnets}
+    made = plugin.construct(call.component, call.name, {**call.inputs, "network": network})
+    [control_plane] = [item for item in made.registrations.values() if item.type == "aws:eks/cluster:Cluster"]
+    assert control_plane.inputs["vpcConfig"]["subnetIds"] == [f"subnet-{zone}" for zone in sorted(zones)]
+
+
 def test_warnings_reach_the_log_of_the_program(plugin: Plugin) -> None:
     call = CALLS["TrainingJob least aws"]
     made = plugin.construct(call.component, call.name, {**call.inputs, "run": "first"})

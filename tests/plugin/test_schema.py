@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.plugin.snapshots import HINT, SCHEMA, SCHEMA_FILE, written
 
+import springtide
 from springtide.__main__ import COMPONENTS
 from springtide.spec import PoolSpec
 
@@ -29,7 +30,7 @@ def test_the_schema_is_the_one_that_was_reviewed() -> None:
 
 
 def test_every_component_is_served_under_a_neutral_name() -> None:
-    assert sorted(RESOURCES) == sorted(item.__name__ for item in COMPONENTS)
+    assert sorted(RESOURCES) == sorted(item.__name__ for item in COMPONENTS) == sorted(springtide.__all__)
     assert {item["isComponent"] for item in RESOURCES.values()} == {True}
     assert not [name for name in [*RESOURCES, *TYPES] if "aws" in name.lower() or "gcp" in name.lower()]
 
