@@ -121,13 +121,14 @@ def put(config: dict[str, Any], pointer: str, value: Any) -> None:
 
 def differences(one: Any, other: Any, pointer: str = "") -> Iterator[str]:
     """Where two files differ, as far down as they have mappings; one that is not there is an empty one."""
-    if isinstance(one, dict) or isinstance(other, dict):
-        first, second = one or {}, other or {}
-        for key in sorted({*first, *second}):
-            escaped = str(key).replace("~", "~0").replace("/", "~1")
-            yield from differences(first.get(key), second.get(key), f"{pointer}/{escaped}")
-    elif one != other:
-        yield pointer
+    first, second = ({} if side is None else side for side in (one, other))
+    if not (isinstance(first, dict) and isinstance(second, dict)):
+        if one != other:
+            yield pointer
+        return
+    for key in sorted({*first, *second}):
+        escaped = str(key).replace("~", "~0").replace("/", "~1")
+        yield from differences(first.get(key), second.get(key), f"{pointer}/{escaped}")
 
 
 def _parts(pointer: str) -> list[str]:

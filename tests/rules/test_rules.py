@@ -1,6 +1,12 @@
 """Each rule of the list that an environment file can break, through the command: refused with one field, accepted without it."""
 
+from pathlib import Path
+
 import pytest
+import yaml
+from tests.environment_files import project
+
+from springtide import cli
 
 from .rule_plans import Plans, stops
 from .rule_table import Case, cases, differences
@@ -43,3 +49,17 @@ def test_the_neighbour_is_planned_without_that_finding(plans: Plans, case: Case)
 def test_the_command_ends_with_one_for_refused_files_and_with_zero_for_the_others(plans: Plans, family: str) -> None:
     assert plans.run(family, stopped=True).status == 1
     assert plans.run(family, stopped=False).status == 0
+
+
+def test_at_a_terminal_a_refusal_has_its_line_its_value_and_the_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [case] = [case for case in NUMBERED if case.name == "rule-7-1"]
+    project(tmp_path, yaml.safe_dump({"config": case.refused_config()}))
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["plan", "dev"]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "stacks/Pulumi.dev.yaml:" in said
+    assert "pools.reserved.reservation" in said
+    assert "value: high" in said
+    assert "fix: write projects/<project>/reservations/<name>" in said

@@ -3,8 +3,8 @@ import warnings
 from pathlib import Path
 
 import pytest
-import yaml
 
+from springtide.offline.config import read_environment
 from springtide.offline.plan import Resource
 from springtide.offline.record import record
 
@@ -27,6 +27,7 @@ def _sdk() -> None:
 @pytest.fixture(scope="session", params=sorted((ROOT / "stacks").glob("Pulumi.*.yaml")), ids=lambda file: file.stem)
 def planned(request: pytest.FixtureRequest) -> tuple[Path, tuple[Resource, ...]]:
     """Each environment of this repository, with an image so that its jobs and services become Kubernetes objects."""
-    config = yaml.safe_load(request.param.read_text())["config"] | {"images": {"digest": "sha256:" + "ab" * 32}}
+    image = {"digest": "sha256:" + "ab" * 32, "fabrics": ["efa"]}
+    config = read_environment(request.param) | {"images": image}
     name = request.param.stem.removeprefix("Pulumi.")
     return request.param, record(ROOT, name, config=config).resources
