@@ -42,6 +42,7 @@ class ClusterSpec:
         channel = [] if self.release_channel is None else one_of("/release_channel", self.release_channel, CHANNELS)
         return [
             *_access(self),
+            *_runner(self),
             *distinct("/access", self.ranges),
             *one_of("/runner", self.runner, RUNNERS),
             *one_of("/mode", self.mode, MODES),
@@ -51,6 +52,18 @@ class ClusterSpec:
             *distinct("/system_machine_types", self.system_machine_types),
             *at_least("/system_nodes", self.system_nodes, 1),
         ]
+
+
+def _runner(cluster: ClusterSpec) -> list[Finding]:
+    """Whether the deployment itself can reach the Kubernetes API."""
+    if not cluster.private or cluster.runner != "outside":
+        return []
+    message = "the API would have addresses inside the network only, and whatever deploys is outside."
+    fix = (
+        "deploy from a machine in the network, or in one connected to it, and write runner: inside; "
+        "or list under access the ranges that deploy"
+    )
+    return [refuse("spec/api-reachable", "/runner", cluster.runner, message, fix, allowed=["inside"])]
 
 
 def _access(cluster: ClusterSpec) -> list[Finding]:

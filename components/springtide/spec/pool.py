@@ -4,6 +4,7 @@ from dataclasses import field
 
 from springtide.spec.checks import at_least, distinct, one_of, spec
 from springtide.spec.finding import Finding, below, refuse
+from springtide.spec.taints import taint_findings
 
 CAPACITY = ("spot", "on-demand", "reserved", "flex-start", "queued")
 PURPOSES = ("training", "serving", "general")
@@ -78,6 +79,8 @@ class PoolSpec:
             *at_least("/disk_gib", self.disk_gib, 50),
             *hours,
             *_no_capacity(self.capacity),
+            *taint_findings("/taints", self.taints),
+            *_nothing_reserved(self),
             *distinct("/capacity", self.capacity),
             *distinct("/machine_types", self.machine_types),
             *distinct("/zones", self.zones),
@@ -108,6 +111,22 @@ class QueueSpec:
     def findings(self) -> list[Finding]:
         """What is impossible about this queue."""
         return at_least("/max_gpus", self.max_gpus, 1)
+
+
+def _nothing_reserved(pool: PoolSpec) -> list[Finding]:
+    """A reservation that no machine of the pool is taken from; it is paid for all the same."""
+    if "reserved" in pool.capacity:
+        return []
+    found = []
+    if pool.reservation is not None:
+        kinds = " and ".join(pool.capacity)
+        message = f"{kinds} machines come from no reservation, so this one would lie there unused and paid for."
+        fix = "add reserved to capacity, or remove the reservation"
+        found.append(refuse("spec/reservation", "/reservation", pool.reservation, message, fix))
+    if pool.reservation_kind != "standard":
+        message, fix = "of which reservation? capacity lacks reserved.", "add reserved to capacity, or remove the key"
+        found.append(refuse("spec/reservation", "/reservation_kind", pool.reservation_kind, message, fix))
+    return found
 
 
 def _no_capacity(capacity: tuple[str, ...]) -> list[Finding]:

@@ -248,7 +248,6 @@ def spec(**said: Any) -> ClusterSpec:
 
 
 REFUSED: list[tuple[dict[str, Any], dict[str, Any], str, str, str]] = [
-    ({"access": "private"}, {"access": "private", "runner": "inside"}, "/runner", "inside the network only", "runner: inside"),
     ({"access": RANGES}, {"access": RANGES[1:]}, "/access", "EKS takes 40", "private"),
     ({"access": ("10.1.0.0/16",)}, {"access": ("11.1.0.0/16",)}, "/access/0", "10.0.0.0/8", "public addresses"),
     ({"access": ("100.64.0.0/16",)}, {"access": ("100.0.0.0/16",)}, "/access/0", "100.64.0.0/10", "public addresses"),

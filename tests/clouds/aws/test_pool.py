@@ -11,9 +11,10 @@ from tests import environment_files  # noqa: F401  loads the AWS SDK without its
 from springtide import catalog, clouds, selection
 from springtide.clouds.aws.controllers import pool_controllers
 from springtide.clouds.aws.efa import RESOURCE
-from springtide.clouds.aws.pool import parsed_taint, pod_part
+from springtide.clouds.aws.pool import pod_part
 from springtide.clouds.aws.pool_rules import DRIVER, driven, wakes
 from springtide.spec import Finding, PoolSpec
+from springtide.spec.taints import parsed_taint
 
 ZONES = ("use1-az1", "use1-az2", "use1-az4")
 RESERVED: dict[str, Any] = {"capacity": ("reserved",), "reservation": "cr-0123456789abcdef0"}
@@ -29,6 +30,10 @@ def pool(**said: Any) -> PoolSpec:
 
 
 def refusals(spec: PoolSpec, mode: str = "standard") -> list[Finding]:
+    return [*spec.findings(), *of_the_cloud(spec, mode)]
+
+
+def of_the_cloud(spec: PoolSpec, mode: str = "standard") -> list[Finding]:
     choice = selection.choose(spec, "aws", "us-east-1", ZONES)
     assert choice.findings == ()
     return clouds.pool_findings("aws", spec, choice, version="1.35", mode=mode)
@@ -92,7 +97,7 @@ def test_what_aws_cannot_do_is_refused_with_its_remedy(said: dict[str, Any], pat
 
 
 def test_a_misspelt_layout_is_left_to_the_rule_about_its_spelling() -> None:
-    assert refusals(pool(**{**EFA, "efa_layout": "older"})) == []
+    assert of_the_cloud(pool(**{**EFA, "efa_layout": "older"})) == []
 
 
 def test_no_gpu_pool_is_promised_in_auto_mode() -> None:

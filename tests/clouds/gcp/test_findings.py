@@ -90,12 +90,6 @@ def test_an_administrator_is_somebody_whom_iam_knows(member: str) -> None:
     assert told(cluster(admins=("group:ops@example.com", member))) == [("gcp/admin", "/admins/1")]
 
 
-def test_an_api_without_a_way_in_for_who_deploys_is_refused() -> None:
-    [found] = cluster(access=("private",))
-    assert (found.rule, found.path, found.allowed) == ("gcp/api-reachable", "/runner", ("inside",))
-    assert cluster(access=("private",), runner="inside") == []
-
-
 def test_gke_takes_a_hundred_ranges() -> None:
     ranges = tuple(f"203.0.113.{i}/32" for i in range(101))
     assert cluster(access=ranges[:100]) == []

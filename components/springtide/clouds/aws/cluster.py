@@ -109,14 +109,7 @@ def _has_images(version: str) -> bool:
 
 
 def _reach(spec: ClusterSpec) -> list[Finding]:
-    """Whether the deployment itself can reach the Kubernetes API."""
-    if spec.private and spec.runner == "outside":
-        message = "the API would have addresses inside the network only, and whatever deploys is outside."
-        fix = (
-            "deploy from a machine in the network, or in one connected to it, and write runner: inside; "
-            "or list under access the ranges that deploy"
-        )
-        return [refuse("aws/api-reachable", "/runner", "outside", message, fix, allowed=["inside"])]
+    """Whether the cloud takes so many ranges."""
     if len(spec.ranges) > MOST_RANGES:
         message = f"EKS takes {MOST_RANGES} ranges; listed are {len(spec.ranges)}."
         fix = "join neighbouring ranges, or write access: private and deploy from inside"

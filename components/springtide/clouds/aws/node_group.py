@@ -19,14 +19,13 @@ from springtide.cluster import ClusterRef
 from springtide.component import child_of
 from springtide.selection import Choice
 from springtide.spec import PoolSpec
+from springtide.spec.taints import API_EFFECTS
 
 AMI_TYPES = {"x86_64": "BOTTLEROCKET_x86_64_NVIDIA", "arm64": "BOTTLEROCKET_ARM_64_NVIDIA"}
 CAPACITY_TYPES = {"spot": "SPOT", "on-demand": "ON_DEMAND", "reserved": "ON_DEMAND"}
 """A reservation is on-demand capacity that is paid for already; the launch template names it."""
 MOST_INSTANCE_TYPES = 20
 """CreateNodegroup takes no more; the cheapest are kept."""
-EFFECTS = {"NoSchedule": "NO_SCHEDULE", "PreferNoSchedule": "PREFER_NO_SCHEDULE", "NoExecute": "NO_EXECUTE"}
-"""Effects of taints, in Kubernetes' words and in EKS'."""
 STRIPE = """\
 [settings.bootstrap-commands.scratch]
 commands = [
@@ -81,7 +80,8 @@ def node_group(nodes: Nodes, parent: pulumi.Resource) -> aws.eks.NodeGroup:
         update_config={"max_unavailable": 1, "update_strategy": "MINIMAL"},
         labels=dict(nodes.labels),
         taints=[
-            {"key": taint["key"], "value": taint["value"], "effect": EFFECTS[taint["effect"]]} for taint in nodes.taints
+            {"key": taint["key"], "value": taint["value"], "effect": API_EFFECTS[taint["effect"]]}
+            for taint in nodes.taints
         ],
         node_repair_config={"enabled": True},
         opts=child_of(parent, **({"protect": True} if spec.protected else {})),

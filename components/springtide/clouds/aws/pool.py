@@ -25,6 +25,7 @@ from springtide.k8s import Manifest
 from springtide.k8s.pod import GPU, PodPart
 from springtide.selection import Choice
 from springtide.spec import Finding, PoolSpec, warn
+from springtide.spec.taints import parsed_taint
 
 DELETE_TIMEOUT = "60m"
 """A NodePool is gone when its machines are, and those when their pods have saved."""
@@ -96,13 +97,6 @@ def pod_part(name: str, spec: PoolSpec, choice: Choice, *, version: str) -> PodP
         tolerations=tolerated,
         together=RUNG if together(spec) else ZONE,
     )
-
-
-def parsed_taint(text: str) -> dict[str, str]:
-    """The parts of `key=value:Effect`."""
-    pair, _, effect = text.rpartition(":")
-    key, _, value = pair.partition("=")
-    return {"key": key, "value": value, "effect": effect}
 
 
 def _may_exceed(draft: _Draft) -> list[Finding]:

@@ -12,7 +12,6 @@ from springtide.spec import Finding, PoolSpec, Source, refuse
 DRIVER = 580
 """Branch of the NVIDIA driver inside the pinned Bottlerocket release (the catalog's node images name the source)."""
 _RESERVATION = re.compile(r"cr-[0-9a-f]{8,17}")
-_TAINT = re.compile(r"(?P<key>[\w./-]+)=(?P<value>[\w.-]*):(NoSchedule|PreferNoSchedule|NoExecute)", re.ASCII)
 _OWN = ("springtide.dev", "nvidia.com", "karpenter.sh", "karpenter.k8s.aws", "kubernetes.io", "k8s.io", "k8s.aws")
 """Domains whose labels the nodes have already, or that Karpenter and the API server keep for themselves."""
 
@@ -122,7 +121,6 @@ def pool_findings(spec: PoolSpec, choice: Choice, *, version: str, mode: str) ->
         *_driver(spec, choice.machine_types),
         *_staying_apart(spec, choice),
         *(found for key in spec.labels for found in _label(key, spec.labels[key])),
-        *(found for i, text in enumerate(spec.taints) for found in _taint(i, text)),
     ]
 
 
@@ -135,13 +133,7 @@ def _mode(spec: PoolSpec, mode: str) -> list[Finding]:
 
 def _in_vain(spec: PoolSpec) -> Iterable[Finding]:
     """Keys that say something about what the pool does not have."""
-    reserved = "reserved" in spec.capacity
     rules = (
-        (spec.reservation is not None and not reserved, "reservation", "capacity lacks reserved", "add reserved to capacity"),
-        (
-            spec.reservation_kind != "standard" and not reserved, "reservation_kind", "capacity lacks reserved",
-            "add reserved to capacity",
-        ),
         (
             spec.efa_layout != "ip-optimised" and spec.fabric != "efa", "efa_layout", "the pool has no EFA",
             "write fabric: efa",
@@ -195,10 +187,3 @@ def _label(key: str, value: str) -> list[Finding]:
         return []
     message = f"label {key} is not a pool's to set."
     return [refuse("aws/label", f"/labels/{key.replace('/', '~1')}", value, message, "use a domain of your own")]
-
-
-def _taint(index: int, text: str) -> list[Finding]:
-    if _TAINT.fullmatch(text):
-        return []
-    fix = "write key=value:Effect, such as team=vision:NoSchedule"
-    return [refuse("spec/taint", f"/taints/{index}", text, f"{text!r} is no taint.", fix)]

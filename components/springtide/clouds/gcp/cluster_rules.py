@@ -40,14 +40,7 @@ def channel(spec: ClusterSpec) -> str:
 
 
 def _reach(spec: ClusterSpec) -> list[Finding]:
-    """Whether the deployment itself can reach the Kubernetes API."""
-    if spec.private and spec.runner == "outside":
-        message = "the API would have an address inside the network only, and whatever deploys is outside."
-        fix = (
-            "deploy from a machine in the network, or in one connected to it, and write runner: inside; "
-            "or list under access the ranges that deploy"
-        )
-        return [refuse("gcp/api-reachable", "/runner", "outside", message, fix, allowed=["inside"])]
+    """Whether the cloud takes so many ranges."""
     if len(spec.ranges) <= MOST_RANGES:
         return []
     message = f"GKE takes {MOST_RANGES} ranges; listed are {len(spec.ranges)}."

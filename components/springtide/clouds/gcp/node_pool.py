@@ -12,10 +12,9 @@ from springtide.clouds.gcp.nodes import guarded
 from springtide.clouds.gcp.notice import SHUTDOWN_SECONDS, SYSTEM_SECONDS, stretches
 from springtide.clouds.gcp.reservation import affinity
 from springtide.spec import PoolSpec
+from springtide.spec.taints import API_EFFECTS, parsed_taint
 
 GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}
-EFFECTS = {"NoSchedule": "NO_SCHEDULE", "PreferNoSchedule": "PREFER_NO_SCHEDULE", "NoExecute": "NO_EXECUTE"}
-"""Kubernetes' words for what a taint does, and the Container API's."""
 HYPERDISK_ONLY = ("a3-ultragpu", "a4-", "g4-")
 """Series that take no Persistent Disk (Compute Engine's documentation on Hyperdisk)."""
 FEWEST_PODS = 64
@@ -82,13 +81,7 @@ def close_together(group: Group, spec: PoolSpec) -> bool:
 def taints(pool: str, spec: PoolSpec) -> list[dict[str, str]]:
     """Taints of a pool's nodes besides the GPU's, in Kubernetes' words: the class's, and what the file says."""
     own = [] if len(spec.capacity) == 1 else [f"{COMPUTE_CLASS}={class_name(pool)}:NoSchedule"]
-    return [_taint(text) for text in (*own, *spec.taints)]
-
-
-def _taint(text: str) -> dict[str, str]:
-    pair, _, effect = text.rpartition(":")
-    key, _, value = pair.partition("=")
-    return {"key": key, "value": value, "effect": effect}
+    return [parsed_taint(text) for text in (*own, *spec.taints)]
 
 
 def _node(group: Group, spec: PoolSpec, version: str, guards: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +94,10 @@ def _node(group: Group, spec: PoolSpec, version: str, guards: dict[str, Any]) ->
         "disk_size_gb": spec.disk_gib,
         "kubelet_config": {**guards["kubelet_config"], **_shutdown(group, version)},
         "labels": _labels(group, spec),
-        "taints": [GPU_TAINT, *({**taint, "effect": EFFECTS[taint["effect"]]} for taint in taints(group.pool, spec))],
+        "taints": [
+            GPU_TAINT,
+            *({**taint, "effect": API_EFFECTS[taint["effect"]]} for taint in taints(group.pool, spec)),
+        ],
         "resource_labels": {**guards["resource_labels"], "springtide-pool": group.pool},
         **_local_disks(machine, spec),
         **_bought(group, spec),

@@ -1,13 +1,10 @@
 """What GCP cannot do of what a pool asks for; flex-start, queues, reservations and fabrics have files of their own."""
 
-from collections.abc import Iterable
-
 from springtide.clouds.gcp.automatic import automatic_findings
 from springtide.clouds.gcp.fabric import floor_findings
 from springtide.clouds.gcp.flex import hours_findings
 from springtide.clouds.gcp.groups import MOST_GROUPS, groups, sells
-from springtide.clouds.gcp.node_pool import EFFECTS, MOST_PODS
-from springtide.clouds.gcp.reservation import unused_findings
+from springtide.clouds.gcp.node_pool import MOST_PODS
 from springtide.selection import Choice
 from springtide.spec import Finding, PoolSpec, Source, refuse
 
@@ -23,9 +20,7 @@ def pool_findings(spec: PoolSpec, choice: Choice, *, version: str, mode: str) ->
     machines = choice.machine_types
     return [
         *_never_sold(spec, choice),
-        *unused_findings(spec),
         *hours_findings(spec),
-        *_taints(spec.taints),
         *_efa(spec),
         *([] if not machines else [*_disks(spec, choice), *_close(spec, choice), *_too_many(spec, choice)]),
         *(automatic_findings(spec) if mode == "auto" else floor_findings(spec, choice, version)),
@@ -80,22 +75,6 @@ def _never_sold(spec: PoolSpec, choice: Choice) -> list[Finding]:
 
 def _had(kind: str) -> str:
     return {"on-demand": "on demand", "spot": "on spot"}.get(kind, f"as {kind}")
-
-
-def _taints(taints: Iterable[str]) -> list[Finding]:
-    message = "is no taint."
-    fix = "write key=value:Effect"
-    return [
-        refuse("gcp/taint", f"/taints/{i}", text, f"{text!r} {message}", fix, allowed=[f"…:{name}" for name in EFFECTS])
-        for i, text in enumerate(taints)
-        if not _is_taint(text)
-    ]
-
-
-def _is_taint(text: str) -> bool:
-    pair, _, effect = text.rpartition(":")
-    key, separator, value = pair.partition("=")
-    return effect in EFFECTS and bool(key and separator and value)
 
 
 def _efa(spec: PoolSpec) -> list[Finding]:

@@ -24,16 +24,6 @@ def reservation_findings(spec: PoolSpec, choice: Choice) -> list[Finding]:
     return [*_name(spec), *_zones(spec), *_kind(spec), *_one_machine(spec, choice)]
 
 
-def unused_findings(spec: PoolSpec) -> list[Finding]:
-    """A reservation that no capacity of the pool is taken from; a machine is bought in one way only."""
-    if "reserved" in spec.capacity or spec.reservation is None:
-        return []
-    kinds = " and ".join(spec.capacity)
-    message = f"{kinds} machines come from no reservation, so this one would lie there unused and paid for."
-    fix = "add reserved to capacity, or remove the reservation"
-    return [refuse("gcp/reservation", "/reservation", spec.reservation, message, fix)]
-
-
 def shared_block_findings(spec: PoolSpec, account: str) -> list[Finding]:
     """A block of another project's reservation, which GKE cannot use."""
     found = _FORM.fullmatch(spec.reservation or "")
