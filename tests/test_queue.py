@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from springtide import clouds
 from springtide.component import ArgumentsError
 from springtide.queue import Queue, findings
 from springtide.spec import QueueSpec
@@ -17,6 +18,7 @@ from .workload_programs import recorded
 
 KINDS = ("ResourceFlavor", "ProvisioningRequestConfig", "AdmissionCheck", "ClusterQueue", "LocalQueue")
 DWS = """\
+CLUSTER["environment"] = {**PLACE, "cloud": "gcp", "account": "acme-ml-prod", "region": "us-central1"}
 queue = Queue("research", {
     "cluster": with_controllers("kueue"), "max_gpus": 40,
     "pools": [{**POOL, "name": "spot", "capacity": ["spot"]}, {**POOL, "name": "dws", "capacity": ["queued"]}],
@@ -52,6 +54,13 @@ def test_queued_pools_alone_are_asked_for_before_a_run_starts() -> None:
     assert made(found)["AdmissionCheck"] == made(found)["ProvisioningRequestConfig"] == ["research"]
     [check] = found.one("ClusterQueue", "research").inputs["spec"]["admissionChecksStrategy"]["admissionChecks"]
     assert check["onFlavors"] == ["research-dws"]
+
+
+def test_who_hands_over_queued_capacity_the_cloud_says() -> None:
+    asked = recorded(DWS).one("ProvisioningRequestConfig", "research").inputs["spec"]["provisioningClassName"]
+    cloud = clouds.load("gcp")
+    assert isinstance(cloud, clouds.SupportsQueuedCapacity)
+    assert asked == cloud.provisioning_class == "queued-provisioning.gke.io"
 
 
 def test_kueue_is_there_before_its_objects_and_after_them(full: Recorded) -> None:

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from springtide import clouds, grace
 from springtide.component import ArgumentsError
+from springtide.offline.plan import Resource
 from springtide.service import EXIT_MARGIN_SECONDS, ModelService, findings
 from springtide.spec import ModelSpec, ServiceSpec
 
 from .environment_files import edited, mistakes
-from .recordings import Recorded, of_file
+from .recordings import Recorded, of_file, of_text, pod_of
 from .workload_programs import recorded
 
 JOB = """\
@@ -47,6 +48,58 @@ def test_a_service_without_a_signal_keeps_its_replicas_to_itself() -> None:
     found = recorded(JOB + 'ModelService("chat", SERVE)')
     assert found.one("Deployment", "chat").options["ignore_changes"] == []
     assert found.all("ScaledObject") == found.all("HorizontalPodAutoscaler") == []
+
+
+WORK = """
+  jobs:
+    gpt: {recipe: gpt_tiny, pool: gpu, checkpoints: artifacts, run: first}
+  services:
+    draft: {model: {job: gpt}}
+  images: {digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}
+"""
+PLACES = {
+    "aws": 'cloud: aws, account: "123456789012", region: us-east-1, zones: [use1-az1, use1-az2]',
+    "gcp": "cloud: gcp, account: ml-platform-dev, region: us-central1, zones: 2",
+}
+CLUSTERS = {
+    "ours": 'version: "1.35", access: [203.0.113.0/24]',
+    "made by the cloud": 'version: "1.35", access: [203.0.113.0/24], mode: auto',
+    "somebody's": 'version: "1.35", access: private, runner: inside, existing: shared',
+}
+
+
+@pytest.mark.parametrize(
+    ("cloud", "nodes", "selected"),
+    [
+        ("aws", "ours", {"springtide.dev/pool": "system"}),
+        ("aws", "somebody's", {}),
+        ("gcp", "ours", {"springtide.dev/pool": "system"}),
+        ("gcp", "made by the cloud", {}),
+        ("gcp", "somebody's", {}),
+    ],
+)
+def test_a_service_without_a_pool_selects_no_label_that_no_node_has(
+    cloud: str, nodes: str, selected: dict[str, str]
+) -> None:
+    where = PLACES[cloud].replace(", ", "\n  ", 3)
+    pools = "pools: {gpu: {gpu: L4, max_nodes: 1}}\n  storage: {artifacts: {kind: bucket}}"
+    found = of_text(f"config:\n  {where}\n  cluster: {{{CLUSTERS[nodes]}}}\n  {pools}{WORK}")
+    assert pod_of(found.one("Deployment", "draft"))["nodeSelector"] == selected
+    labels = [item.inputs.get("labels") or item.inputs["nodeConfig"]["labels"] for item in _system(found)]
+    assert labels == ([selected] if selected else [])
+
+
+def test_in_auto_mode_a_service_without_a_pool_takes_any_node_that_its_taints_let_it() -> None:
+    """A file cannot say so on AWS yet, where no pool goes with Auto Mode and no job without one; a program can."""
+    auto = recorded(JOB + 'ModelService("chat", {**SERVE, "pool": None, "cluster": {**CLUSTER, "mode": "auto"}})')
+    pod = pod_of(auto.one("Deployment", "chat"))
+    assert (pod["nodeSelector"], "tolerations" in pod) == ({}, False)
+
+
+def _system(found: Recorded) -> list[Resource]:
+    """System nodes of ours."""
+    kinds = ("NodeGroup", "NodePool")
+    return [item for kind in kinds for item in found.all(kind) if item.name == "cluster-system"]
 
 
 def test_two_autoscalers_of_one_service_are_refused(tmp_path: Path) -> None:

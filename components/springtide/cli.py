@@ -114,6 +114,7 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.description = "Look at everything that `pulumi up` and other commands need; each line says what mends it."
     parser.epilog = "Exit status: 0; 1 when something is missing that a deployment needs; 2 for a usage error."
     parser.add_argument("environment", metavar="ENV", help="environment to deploy")
+    parser.add_argument("--format", choices=("text", "json"), default="text", dest="form", help="default: text")
     parser.set_defaults(run=_doctor)
 
 
@@ -199,7 +200,7 @@ def _doctor(given: argparse.Namespace) -> int:
     from springtide import doctor  # noqa: PLC0415
 
     console = Console(width=shutil.get_terminal_size((_TABLE_COLUMNS, 24)).columns)
-    return _in_project(lambda folder: doctor.run(given.environment, folder, console))
+    return _in_project(lambda folder: doctor.run(given.environment, folder, console, form=given.form))
 
 
 def _push(given: argparse.Namespace) -> int:

@@ -59,6 +59,8 @@ class ClusterRef(TypedDict):
     """Kubernetes minor version."""
     mode: str
     """Who makes nodes: `standard`, our pools; `auto`, the cloud."""
+    existing: NotRequired[bool]
+    """Whether it was there already: its system nodes have no label of ours. Default: no."""
     network_id: pulumi.Input[str]
     """Id of the network its nodes live in."""
     security_group: pulumi.Input[str]
@@ -90,7 +92,7 @@ class Cluster(pulumi.ComponentResource):
     endpoint: pulumi.Output[str]
     """Address of the Kubernetes API."""
     kubeconfig: pulumi.Output[str]
-    """Configuration for kubectl; it asks the cloud for a token at each use and holds none."""
+    """Configuration for kubectl; it asks the cloud for a token at each use and holds none. Empty where kubectl has its own."""
     network_id: pulumi.Output[str]
     """Id of the network its nodes live in."""
     private_subnets: pulumi.Output[dict[str, str]]
@@ -118,6 +120,7 @@ class Cluster(pulumi.ComponentResource):
         provider = kubernetes.Provider(
             name,
             kubeconfig=made.kubeconfig,
+            context=made.context,
             enable_server_side_apply=True,
             opts=child_of(self, depends_on=made.ready),
         )
@@ -132,6 +135,7 @@ class Cluster(pulumi.ComponentResource):
             zones=network["zones"],
             version=spec.version,
             mode=spec.mode,
+            existing=spec.existing is not None,
             network_id=network["network_id"],
             security_group=made.security_group,
             name=made.name,
@@ -142,7 +146,8 @@ class Cluster(pulumi.ComponentResource):
             controllers={},
         )
         self.inside = pulumi.ResourceOptions(providers=[*_providers(opts), provider])
-        self.name, self.endpoint, self.kubeconfig = made.name, made.endpoint, made.kubeconfig
+        self.name, self.endpoint = made.name, made.endpoint
+        self.kubeconfig = pulumi.Output.from_input("") if made.kubeconfig is None else made.kubeconfig
         self.network_id = pulumi.Output.from_input(network["network_id"])
         self.private_subnets = pulumi.Output.all(**network["private_subnets"])
         self.public_subnets = pulumi.Output.from_input(network.get("public_subnets", []))

@@ -19,6 +19,8 @@ class EnvironmentArgs(TypedDict):
     """Account id that everything must end up in; the provider refuses any other."""
     region: str
     """Region of the cloud, such as us-east-1."""
+    machines: NotRequired[str]
+    """Cloud whose machine types and prices are imitated, where the cloud has none itself. Default: the cloud's own."""
     budget_usd_per_hour: NotRequired[float]
     """Most that all GPU pools together may cost at their ceiling, in USD per hour at on-demand list prices."""
     exempt: NotRequired[list[str]]
@@ -36,6 +38,8 @@ class EnvironmentRef(TypedDict):
     """Account id."""
     region: str
     """Region of the cloud."""
+    machines: NotRequired[str]
+    """Cloud whose catalog describes the machines, where they are imitated. Default: the cloud itself."""
 
 
 class Environment(pulumi.ComponentResource):
@@ -54,24 +58,44 @@ class Environment(pulumi.ComponentResource):
             EnvironmentSpec,
             args,
             f"Environment {name}",
-            rules=lambda spec: [*dns_label("/name", name), *_place(spec.cloud, spec.account, spec.region)],
+            rules=lambda spec: [
+                *dns_label("/name", name),
+                *_place(spec.cloud, spec.account, spec.region, spec.machines),
+            ],
         )
         super().__init__("springtide:index:Environment", name, intent(spec), opts)
         provider = clouds.load(spec.cloud).provider(name, spec, child_of(self))
-        self.ref = EnvironmentRef(name=name, cloud=spec.cloud, account=spec.account, region=spec.region)
-        self.inside = pulumi.ResourceOptions(providers=[provider])
+        self.ref = reference(name, spec)
+        self.inside = pulumi.ResourceOptions(providers=[] if provider is None else [provider])
         self.cloud = pulumi.Output.from_input(spec.cloud)
         self.register_outputs(intent(spec))
+
+
+def reference(name: str, spec: EnvironmentSpec) -> EnvironmentRef:
+    """An environment as components see it."""
+    place = EnvironmentRef(name=name, cloud=spec.cloud, account=spec.account, region=spec.region)
+    if spec.machines is not None:
+        place["machines"] = spec.machines
+    return place
+
+
+def machines_of(place: EnvironmentRef) -> str:
+    """Cloud whose catalog describes the machines."""
+    return place.get("machines", place["cloud"])
 
 
 def reference_findings(place: Mapping[str, Any]) -> list[Finding]:
     """What is wrong with a reference to an environment that somebody wrote by hand."""
     cloud = place["cloud"]
-    return [*dns_label("/name", place["name"]), *_place(cloud, place["account"], place["region"])]
+    return [
+        *dns_label("/name", place["name"]),
+        *_place(cloud, place["account"], place["region"], place.get("machines")),
+    ]
 
 
-def _place(cloud: str, account: str, region: str) -> list[Finding]:
+def _place(cloud: str, account: str, region: str, machines: str | None) -> list[Finding]:
+    described = cloud if machines is None else machines
     return clouds.cloud_findings(cloud) or [
         *clouds.load(cloud).account_findings(account),
-        *selection.region_findings(cloud, region),
+        *(clouds.machines_findings(cloud, described) or selection.region_findings(described, region)),
     ]

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 
-from springtide import clouds, exposure, queue, service, training
+from springtide import clouds, exposure, service, training
 from springtide.k8s.namespace import PRIVILEGED, RESTRICTED
 from springtide.sections import EnvironmentFile
 
 
 def controllers(file: EnvironmentFile) -> tuple[str, ...]:
     """Names of what must run in the cluster, each once, in the order they were asked for."""
-    return tuple(dict.fromkeys(_needed(file)))
+    without = clouds.load(file.cloud).without
+    return tuple(name for name in dict.fromkeys(_needed(file)) if name not in without)
 
 
 def pod_security(file: EnvironmentFile) -> str:
@@ -32,8 +33,8 @@ def _needed(file: EnvironmentFile) -> Iterator[str]:
     # A training pool is there for jobs, of this file or of work in another stack.
     if file.jobs or file.queues or any(pool.purpose == "training" for pool in file.pools.values()):
         yield training.JOBSET
-    if file.queues:
-        yield queue.CONTROLLER
+    if file.queues and isinstance(cloud, clouds.SupportsQueues):
+        yield from cloud.queue_controllers()
     for served in file.services.values():
         yield from service.controllers(served)
         yield from exposure.controllers(served, file.cloud, file.cluster.mode)

@@ -6,7 +6,7 @@ import pulumi
 
 from springtide import clouds, selection
 from springtide.component import checked, intent
-from springtide.environment import EnvironmentRef
+from springtide.environment import EnvironmentRef, machines_of
 from springtide.spec import NetworkSpec
 
 
@@ -66,7 +66,7 @@ class Network(pulumi.ComponentResource):
             f"Network {name}",
             wiring=["environment"],
             rules=lambda spec: [
-                *selection.zone_findings(place["cloud"], place["region"], spec.zones),
+                *selection.zone_findings(machines_of(place), place["region"], spec.zones),
                 *clouds.load(place["cloud"]).network_findings(spec),
             ],
         )

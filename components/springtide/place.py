@@ -7,12 +7,23 @@ import pulumi
 from springtide.cluster import ClusterRef
 from springtide.identity import GrantArgs
 from springtide.k8s.pod import Mount
+from springtide.pool import SYSTEM
 from springtide.storage import StorageRef
 
 T = TypeVar("T")
 
 DEFAULT_ACCOUNT = "default"
 """ServiceAccount of pods that have no right in the cloud: what they use is mounted."""
+
+
+def system_nodes(cluster: ClusterRef) -> dict[str, str]:
+    """Node labels that a pod without a pool selects: the system nodes', where these are ours.
+
+    Nodes that the cloud makes, or somebody else made, have no such label, and no pod that asks for one would ever run. What
+    keeps it off GPU nodes there is their taint.
+    """
+    ours = cluster["mode"] == "standard" and not cluster.get("existing", False)
+    return {"springtide.dev/pool": SYSTEM} if ours else {}
 
 
 def controlled(cluster: ClusterRef, controller: str, value: pulumi.Input[T]) -> pulumi.Output[T]:

@@ -10,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 from springtide import clouds, needs, relations, selection
 from springtide.cluster import Cluster, ClusterRef
 from springtide.controllers import Controllers
-from springtide.environment import Environment, EnvironmentRef
+from springtide.environment import Environment, EnvironmentRef, machines_of
 from springtide.file_system import FileSystem, FileSystemArgs, mounted
 from springtide.network import Network
 from springtide.pool import GpuPool, PoolRef, reference
@@ -78,7 +78,7 @@ def build(env: Settings, environment: Environment) -> Platform:
 
 def exported(here: Platform) -> dict[str, object]:
     """What only the cloud knows of a platform, for work in other stacks; the rest is in the platform's file."""
-    plain = {"environment", "zones", "version", "mode"}
+    plain = {"environment", "zones", "version", "mode", "existing"}
     return {
         "cluster": {key: value for key, value in here.cluster.items() if key not in plain},
         "storage": {
@@ -119,6 +119,7 @@ def _cluster(platform: Settings, place: EnvironmentRef, there: Any) -> ClusterRe
         zones=list(zones),
         version=platform.file.cluster.version,
         mode=platform.file.cluster.mode,
+        existing=platform.file.cluster.existing is not None,
         name=there["name"],
         node_role=there["node_role"],
         network_id=there["network_id"],
@@ -138,6 +139,6 @@ def _storage(place: EnvironmentRef, name: str, spec: StorageSpec, there: Any) ->
 
 
 def _pool(platform: Settings, place: EnvironmentRef, name: str, spec: PoolSpec, there: Any) -> PoolRef:
-    choice = selection.choose(spec, place["cloud"], place["region"], relations.zone_ids(platform.file))
+    choice = selection.choose(spec, machines_of(place), place["region"], relations.zone_ids(platform.file))
     pod = clouds.load(place["cloud"]).pod_part(name, spec, choice, version=platform.file.cluster.version)
     return reference(name, spec, choice, clouds.PoolParts(selector=there[name]["selector"], pod=pod))

@@ -9,7 +9,7 @@ from springtide import clouds, selection
 from springtide.cluster import ClusterRef
 from springtide.component import checked, intent, refused, tell
 from springtide.controllers import absent
-from springtide.environment import EnvironmentRef
+from springtide.environment import EnvironmentRef, machines_of
 from springtide.k8s.pod import PodPart
 from springtide.parse import read
 from springtide.spec import Finding, PoolSpec, below, dns_label, refuse, warn
@@ -131,8 +131,10 @@ class GpuPool(pulumi.ComponentResource):
                 *absent(cluster, cloud.pool_controllers(spec, cluster["mode"]), "/gpu", spec.gpu),
             ],
         )
-        choice = selection.choose(spec, place["cloud"], place["region"], cluster["zones"])
-        said = intent(spec, cloud=place["cloud"], region=place["region"], zones=choice.zones)
+        choice = selection.choose(spec, machines_of(place), place["region"], cluster["zones"])
+        said = intent(
+            spec, cloud=place["cloud"], machines=place.get("machines"), region=place["region"], zones=choice.zones
+        )
         said["machineTypes"] = [machine.name for machine in choice.machine_types]
         said |= {"ceilingNodes": cloud.ceiling(spec, choice), "wakes": _wakes(spec, cloud)}
         super().__init__("springtide:index:GpuPool", name, said, opts)
@@ -145,7 +147,7 @@ class GpuPool(pulumi.ComponentResource):
 
 def findings(spec: PoolSpec, place: EnvironmentRef, zones: Sequence[str], *, version: str, mode: str) -> list[Finding]:
     """What is impossible about a pool in such a cluster, as far as cloud and catalog know."""
-    choice = selection.choose(spec, place["cloud"], place["region"], zones)
+    choice = selection.choose(spec, machines_of(place), place["region"], zones)
     return [*choice.findings, *clouds.pool_findings(place["cloud"], spec, choice, version=version, mode=mode)]
 
 
@@ -183,7 +185,7 @@ def known_pool(pool: PoolRef, path: str) -> PoolRef:
     found, mistakes = read(PoolSpec, {key: value for key, value in args.items() if key != "cluster"}, path)
     refused(mistakes, f"pool {name}")
     spec = cast("PoolSpec", found)
-    choice = selection.choose(spec, place["cloud"], place["region"], cluster["zones"])
+    choice = selection.choose(spec, machines_of(place), place["region"], cluster["zones"])
     refused(below(path, choice.findings), f"pool {name}")
     pod = clouds.load(place["cloud"]).pod_part(name, spec, choice, version=version)
     selector = pulumi.Output.from_input(pool["selector"])

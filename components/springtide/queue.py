@@ -6,6 +6,7 @@ from typing import TypedDict
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from springtide import clouds
 from springtide.cluster import ClusterRef
 from springtide.component import after, checked, child_of, intent, tell
 from springtide.controllers import EXISTING, absent
@@ -26,8 +27,6 @@ from springtide.pool import PoolRef, known_pool
 from springtide.spec import Finding, QueueSpec, dns_label, refuse, warn
 
 CONTROLLER = "kueue"
-PROVISIONING_CLASS = "queued-provisioning.gke.io"
-"""Who hands over queued capacity; GKE's node autoscaler is the only one there is."""
 DRAIN_TIMEOUT = "30m"
 """A queue goes once its last run has given its place back, which is after that run's pods have saved and ended."""
 
@@ -102,8 +101,9 @@ class Queue(pulumi.ComponentResource):
             self._object("ResourceFlavor", each, manifest, cluster)
             for each, manifest in {**flavors, name: any_flavor(name)}.items()
         ]
-        if any(share.queued for share in shares):
-            config = provisioning_config(name, PROVISIONING_CLASS)
+        cloud = clouds.load(cluster["environment"]["cloud"])
+        if isinstance(cloud, clouds.SupportsQueuedCapacity) and any(share.queued for share in shares):
+            config = provisioning_config(name, cloud.provisioning_class)
             asks = self._object("ProvisioningRequestConfig", name, config, cluster)
             needed.append(self._object("AdmissionCheck", name, admission_check(name), cluster, [asks]))
         quota = self._object(

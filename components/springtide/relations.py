@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
-from springtide import clouds, exposure, needs, queue, selection, service, training
+from springtide import clouds, exposure, naming, needs, queue, selection, service, training
 from springtide.charts import CLASHING
 from springtide.controllers import unknown
 from springtide.parse import Spec, independent
-from springtide.pool import fits, name_findings, reference
+from springtide.pool import fits, reference
 from springtide.sections import EnvironmentFile, JobSection, NetworkSection, ServiceSection
 from springtide.spec import (
     FEWEST_ZONES,
@@ -18,14 +18,9 @@ from springtide.spec import (
     StorageSpec,
     below,
     did_you_mean,
-    dns_label,
     refuse,
     zone_list,
 )
-from springtide.spec.work import service_name
-
-LONGEST_NAME = 40
-"""Leaves room for what cloud and Kubernetes names put around a name, at most 63 characters in all."""
 
 
 def findings(name: str, file: EnvironmentFile, mistakes: Sequence[Finding] = ()) -> list[Finding]:
@@ -37,7 +32,7 @@ def findings(name: str, file: EnvironmentFile, mistakes: Sequence[Finding] = ())
         mistakes: What is known to be wrong already. Nothing is said about those values, nor concluded from them.
     """
     cloud = clouds.cloud_findings(file.cloud)
-    found = [*cloud, *_sections(file), *_names(name, file)]
+    found = [*cloud, *_sections(file), *naming.findings(name, file)]
     if not cloud:
         found += _on_its_cloud(name, file, mistakes)
     wrong = [*mistakes, *found]
@@ -89,6 +84,11 @@ def _on_its_cloud(name: str, file: EnvironmentFile, mistakes: Sequence[Finding])
         *below("/controllers", unknown("/install", file.controllers.install, target.addons)),
         *below("/controllers", _existing(file.controllers.existing, target.addons)),
         *_storage(name, file),
+        *(
+            found
+            for item, spec in file.queues.items()
+            for found in below(f"/queues/{item}", clouds.queue_findings(file.cloud, spec))
+        ),
         # A wrong region would only repeat itself in every pool.
         *([] if place else _pools(file, mistakes)),
     ]
@@ -134,17 +134,21 @@ def zone_ids(file: EnvironmentFile) -> tuple[str, ...]:
     """The zone ids that an environment spans: those listed, or the first that clusters may use in the region."""
     if isinstance(file.zones, tuple):
         return file.zones
-    return selection.usable_zones(file.cloud, file.region)[: file.zones]
+    return selection.usable_zones(file.machines, file.region)[: file.zones]
 
 
 def _place(file: EnvironmentFile) -> list[Finding]:
-    return selection.region_findings(file.cloud, file.region) or _zones(file)
+    return (
+        clouds.machines_findings(file.cloud, file.machines)
+        or selection.region_findings(file.machines, file.region)
+        or _zones(file)
+    )
 
 
 def _zones(file: EnvironmentFile) -> list[Finding]:
     if isinstance(file.zones, tuple):
-        return [*zone_list("/zones", file.zones), *selection.zone_findings(file.cloud, file.region, file.zones)]
-    usable = selection.usable_zones(file.cloud, file.region)
+        return [*zone_list("/zones", file.zones), *selection.zone_findings(file.machines, file.region, file.zones)]
+    usable = selection.usable_zones(file.machines, file.region)
     if FEWEST_ZONES <= file.zones <= len(usable):
         return []
     message = f"{file.region} has {len(usable)} zones that clusters may use, and a cluster needs {FEWEST_ZONES}."
@@ -174,58 +178,6 @@ def _sections(file: EnvironmentFile) -> list[Finding]:
     return [found for found in own if not found.path.startswith("/network/zones")]
 
 
-def _names(name: str, file: EnvironmentFile) -> list[Finding]:
-    groups: dict[str, Iterable[str]] = {
-        "storage": file.storage, "pools": file.pools, "queues": file.queues, "jobs": file.jobs,
-        "services": file.services,
-    }  # fmt: skip
-    found = [
-        finding
-        for group, names in groups.items()
-        for item in names
-        for finding in [*_name(f"/{group}/{item}", item), *_too_long(f"/{group}/{item}", item, LONGEST_NAME)]
-    ]
-    own = [*dns_label("", name), *_too_long("", name, LONGEST_NAME // 2)]
-    renamed = [replace(finding, fix=f"rename the file Pulumi.{name}.yaml: {finding.fix}") for finding in own]
-    return [*renamed, *found, *_one_name_twice(file)]
-
-
-def _name(path: str, name: str) -> list[Finding]:
-    group = path.split("/")[1]
-    return _NAMES.get(group, dns_label)(path, name)
-
-
-_NAMES = {"pools": name_findings, "jobs": service_name, "services": service_name}
-"""What names of a part must be, where that is more than a label."""
-
-
-def _too_long(path: str, name: str, most: int) -> list[Finding]:
-    if len(name) <= most:
-        return []
-    message = f"{name!r} has {len(name)} characters; names of cloud resources are made of it."
-    return [refuse("spec/name", path, name, message, f"use at most {most}")]
-
-
-def _one_name_twice(file: EnvironmentFile) -> list[Finding]:
-    """Runs and services whose Kubernetes objects would have the same name."""
-    owners: dict[str, str] = {}
-    found = []
-    for path, name, owner in _kubernetes_names(file):
-        if name in owners:
-            message = f"{owner} and {owners[name]} would both be {name!r} in Kubernetes."
-            found.append(refuse("spec/name", path, name, message, "rename one of them"))
-        owners.setdefault(name, owner)
-    return found
-
-
-def _kubernetes_names(file: EnvironmentFile) -> Iterator[tuple[str, str, str]]:
-    for name, job in file.jobs.items():
-        if job.run is not None:
-            yield f"/jobs/{name}/run", f"{name}-{job.run}", f"the run of job {name}"
-    for name in file.services:
-        yield f"/services/{name}", name, f"service {name}"
-
-
 def _pools(file: EnvironmentFile, mistakes: Sequence[Finding]) -> list[Finding]:
     return [
         found
@@ -239,7 +191,7 @@ _CHOICE = ("gpu", "gpus_per_node", "machine_types")
 
 
 def _pool(file: EnvironmentFile, pool: PoolSpec, *, unclear: bool) -> list[Finding]:
-    choice = selection.Choice() if unclear else selection.choose(pool, file.cloud, file.region, zone_ids(file))
+    choice = selection.Choice() if unclear else selection.choose(pool, file.machines, file.region, zone_ids(file))
     place = {"version": file.cluster.version, "mode": file.cluster.mode}
     return [*choice.findings, *clouds.pool_findings(file.cloud, pool, choice, **place)]
 
@@ -276,8 +228,8 @@ def _job(file: EnvironmentFile, name: str, job: JobSection, wrong: Sequence[Find
         return found
     pool = file.pools[job.pool]
     found += fits("/nodes", job.nodes, job.pool, pool.max_nodes, "nodes")
-    if file.cloud in clouds.available() and (file.images is not None or job.image is not None):
-        found += training.fabric_findings(replace(job, fabrics=fabrics(file, job)), pool.fabric, file.cloud)
+    if _known(file) and (file.images is not None or job.image is not None):
+        found += training.fabric_findings(replace(job, fabrics=fabrics(file, job)), pool.fabric, file.machines)
     return [*found, *_waiting(file, job, pool, wrong)]
 
 
@@ -327,7 +279,7 @@ def _service(file: EnvironmentFile, item: ServiceSection, wrong: Sequence[Findin
         *_refers("/model/job", item.model.job, file.jobs, "jobs"),
         *([] if item.pool is None else _refers("/pool", item.pool, file.pools, "pools")),
     ]
-    if file.cloud not in clouds.available():
+    if not _known(file):
         return found
     found += clouds.service_findings(file.cloud, item, adopted=file.network.existing is not None)
     if item.pool is None:
@@ -335,8 +287,13 @@ def _service(file: EnvironmentFile, item: ServiceSection, wrong: Sequence[Findin
     if item.pool not in file.pools or _unclear(wrong, f"/pools/{item.pool}", "max_nodes", "gpus_per_node", "capacity"):
         return found
     pool = file.pools[item.pool]
-    choice = selection.choose(pool, file.cloud, file.region, zone_ids(file))
+    choice = selection.choose(pool, file.machines, file.region, zone_ids(file))
     return [*found, *service.findings(item, file.cloud, file.cluster.version, reference(item.pool, pool, choice, None))]
+
+
+def _known(file: EnvironmentFile) -> bool:
+    """Whether there is such a cloud, with such machines."""
+    return not clouds.cloud_findings(file.cloud) and not clouds.machines_findings(file.cloud, file.machines)
 
 
 def _refers(path: str, name: str, known: Mapping[str, object], section: str) -> list[Finding]:

@@ -6,13 +6,21 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
-from springtide import clouds, spec
+from springtide import catalog, clouds, spec
 from springtide.cluster import ClusterArgs
 from springtide.file_system import FileSystemArgs
 from springtide.network import NetworkArgs
 from springtide.parse import docstrings
 from springtide.pool import GpuPoolArgs, SharingArgs
-from springtide.sections import EnvironmentFile, JobSection, NetworkSection, ServiceSection, WorkFile
+from springtide.sections import (
+    LOCAL,
+    EnvironmentFile,
+    JobSection,
+    LocalFile,
+    NetworkSection,
+    ServiceSection,
+    WorkFile,
+)
 from springtide.service import ModelArgs, ModelServiceArgs, PublicArgs, ReplicasArgs, ScaleOnArgs
 from springtide.storage import StorageArgs
 from springtide.training import TrainingJobArgs
@@ -39,13 +47,16 @@ _BARE = {"propertyNames": {"not": {"pattern": "^[a-z][a-z0-9-]*:(?!region$|profi
 
 def environment_schema() -> dict[str, Any]:
     """JSON schema (2020-12) of a whole file: `config`, and beside it whatever Pulumi keeps there."""
-    definitions = _kind(EnvironmentFile) | _kind(WorkFile)
+    definitions = _kind(EnvironmentFile) | _kind(LocalFile) | _kind(WorkFile)
     definitions[EnvironmentFile.__name__]["properties"]["cloud"]["enum"] = list(clouds.available())
-    config = {
-        "if": {"required": ["on"]},
-        "then": {"$ref": f"#/$defs/{WorkFile.__name__}"},
+    definitions[LocalFile.__name__]["properties"]["cloud"]["enum"] = [LOCAL]
+    definitions[LocalFile.__name__]["properties"]["machines"]["enum"] = list(catalog.clouds())
+    platform = {
+        "if": {"properties": {"cloud": {"const": LOCAL}}, "required": ["cloud"]},
+        "then": {"$ref": f"#/$defs/{LocalFile.__name__}"},
         "else": {"$ref": f"#/$defs/{EnvironmentFile.__name__}"},
     }
+    config = {"if": {"required": ["on"]}, "then": {"$ref": f"#/$defs/{WorkFile.__name__}"}, "else": platform}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Springtide environment",

@@ -22,6 +22,9 @@ from springtide.spec import (
 )
 
 DEFAULT_ZONES = 2
+LOCAL = "local"
+"""Name of the cloud that is this machine."""
+DEFAULT_MACHINES = "aws"
 _REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 
 
@@ -144,9 +147,54 @@ class EnvironmentFile:
     policies: PoliciesSection = PoliciesSection()
     """Limits that the policies hold the environment to."""
 
+    @property
+    def machines(self) -> str:
+        """Cloud whose catalog describes the machines: its own."""
+        return self.cloud
+
     def findings(self) -> list[Finding]:
         """Nothing: what can be wrong needs the catalog and the clouds, which `relations` asks."""
         return []
+
+
+@spec
+class LocalFile:
+    """An environment on this machine: real Kubernetes, and GPU nodes that are simulated."""
+
+    cloud: str
+    """This machine: local."""
+    machines: str = DEFAULT_MACHINES
+    """Cloud whose machine types, prices and boot times are imitated: aws (default) or gcp."""
+    storage: dict[str, StorageSpec] = field(default_factory=dict)
+    """Places for checkpoints, models and data, by name: folders of this machine."""
+    pools: dict[str, PoolSpec] = field(default_factory=dict)
+    """GPU pools, by name."""
+    queues: dict[str, QueueSpec] = field(default_factory=dict)
+    """Shares of the pools that jobs wait for in order, by name."""
+    jobs: dict[str, JobSection] = field(default_factory=dict)
+    """Training jobs, by name."""
+    services: dict[str, ServiceSection] = field(default_factory=dict)
+    """Model services, by name."""
+    policies: PoliciesSection = PoliciesSection()
+    """Limits that the policies hold the environment to."""
+
+    def findings(self) -> list[Finding]:
+        """Nothing: what can be wrong needs the catalog and the clouds, which `relations` asks."""
+        return []
+
+
+MEANINGLESS = {
+    "account": "no account is asked",
+    "region": "nothing is made in a region; prices are those of the region that the catalog knows best",
+    "zones": "simulated nodes lie in every zone of the cloud that is imitated",
+    "network": "nodes are simulated on this machine's own network",
+    "cluster": "the cluster is the control plane that `springtide up` starts",
+    "images": "the image is made on this machine",
+    "controllers": "Karpenter and KEDA run beside the control plane already, and no chart can be installed",
+}
+"""Why a key of a cloud's file means nothing in a local one."""
+OWN_MACHINES = {"machines": "the machines are the cloud's own"}
+"""Why a key of a local file means nothing in a cloud's one."""
 
 
 @spec

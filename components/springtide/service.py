@@ -23,8 +23,8 @@ from springtide.k8s.serving import (
     gpu_window_seconds,
 )
 from springtide.k8s.serving import service as front_of
-from springtide.place import DEFAULT_ACCOUNT, controlled, grant, mount, mounts
-from springtide.pool import SYSTEM, PoolRef, fits, known_pool
+from springtide.place import DEFAULT_ACCOUNT, controlled, grant, mount, mounts, system_nodes
+from springtide.pool import PoolRef, fits, known_pool
 from springtide.spec import Finding, ScaleOnSpec, ServiceSpec, refuse, warn
 from springtide.spec.work import service_name
 from springtide.training import JobRef, known_job
@@ -35,7 +35,6 @@ KEDA_VERSION = "keda.sh/v1alpha1"
 
 EXIT_MARGIN_SECONDS = 5
 """Between the end of the drain and SIGKILL, for the process to end by itself."""
-SYSTEM_NODES = {"springtide.dev/pool": SYSTEM}
 CPU_MEMORY_GIB = 3
 CPU_SCRATCH_GIB = 5
 """What a server on a system node gets; those have 8 GiB and a 50 GiB disk, and other things to do."""
@@ -83,7 +82,7 @@ class ModelServiceArgs(TypedDict):
     cluster: ClusterRef
     """Cluster it runs in; take it from `Cluster.ref`."""
     pool: NotRequired[PoolRef | None]
-    """Pool it runs on; take it from `GpuPool.ref`. Default: the system nodes, and the CPU."""
+    """Pool it runs on; take it from `GpuPool.ref`. Default: the CPU, on the system nodes where these are ours."""
     model: ModelArgs
     """Model to serve."""
     replicas: NotRequired[ReplicasArgs]
@@ -182,7 +181,7 @@ class ModelService(pulumi.ComponentResource):
         return Place(
             namespace=cluster["namespace"],
             account=account,
-            selector=SYSTEM_NODES if pool is None else pool["selector"],
+            selector=system_nodes(cluster) if pool is None else pool["selector"],
             memory_gib=_share(gpus, pool, "memory_gib", CPU_MEMORY_GIB),
             scratch_gib=_share(gpus, pool, "scratch_gib", CPU_SCRATCH_GIB),
             part=_part(gpus, pool),

@@ -10,9 +10,10 @@ import pulumi
 import yaml
 from pulumi.runtime import config as pulumi_config
 
-from springtide import clouds, needs, relations
+from springtide import clouds, imitation, needs, relations
+from springtide.advice import advice
 from springtide.cluster import ClusterArgs
-from springtide.component import ArgumentsError
+from springtide.component import ArgumentsError, tell
 from springtide.controllers import ControllersArgs
 from springtide.environment import EnvironmentArgs
 from springtide.file_system import FileSystemArgs
@@ -22,7 +23,16 @@ from springtide.offline.config import read_environment
 from springtide.offline.goyaml import ConfigError
 from springtide.parse import read, sound
 from springtide.pool import GpuPoolArgs
-from springtide.sections import EnvironmentFile, JobSection, ServiceSection, WorkFile
+from springtide.sections import (
+    LOCAL,
+    MEANINGLESS,
+    OWN_MACHINES,
+    EnvironmentFile,
+    JobSection,
+    LocalFile,
+    ServiceSection,
+    WorkFile,
+)
 from springtide.service import ModelServiceArgs
 from springtide.spec import PRIVATE, Finding, QueueSpec, SpecError, StorageSpec, refuse
 from springtide.storage import StorageArgs
@@ -47,6 +57,8 @@ class Settings:
         """Arguments of `Environment`."""
         policies = {key: value for key, value in asdict(self.file.policies).items() if value is not None}
         place = {"cloud": self.file.cloud, "account": self.file.account, "region": self.file.region}
+        if self.file.machines != self.file.cloud:
+            place["machines"] = self.file.machines
         return cast("EnvironmentArgs", _plain(place | policies))
 
     @property
@@ -141,9 +153,11 @@ def load() -> Settings:
     """
     project, name, root = pulumi.get_project(), pulumi.get_stack(), Path(pulumi.get_root_directory())
     try:
-        return parse(name, configuration(project), beside=lambda other: neighbour(root, other, project))
+        found = parse(name, configuration(project), beside=lambda other: neighbour(root, other, project))
     except SpecError as error:
         raise ArgumentsError(_with_lines(error, root, name, project)) from error
+    tell(advice(found.file))
+    return found
 
 
 def parse(
@@ -172,7 +186,7 @@ def _work(name: str, said: Mapping[str, Any], beside: Callable[[str], Mapping[st
     read_file, mistakes = read(WorkFile, said)
     file = sound(WorkFile, said) if read_file is None else read_file
     there = beside(file.on) if file.on != name else None
-    if there is None or "on" in there:
+    if there is None or "on" in there or there.get("cloud") == LOCAL:
         raise SpecError([*mistakes, _no_platform(name, file.on, there)], f"environment {name}")
     platform = _sound_platform(file.on, there)
     mine = {part.name: getattr(file, part.name) for part in fields(WorkFile) if part.name != "on"}
@@ -212,6 +226,11 @@ def _no_platform(name: str, on: str, there: Mapping[str, Any] | None) -> Finding
     if there is None:
         message = f"there is no environment {on!r} that {name} could run on."
         fix = "name an environment whose file lies beside this one"
+    elif "on" not in there:
+        message, fix = (
+            f"{on} is on this machine, and has no state that another stack could join.",
+            "describe the work there",
+        )
     else:
         message, fix = f"{on} is work on a platform itself.", f"name its platform: {there['on']}"
     return refuse("settings/platform", "/on", on, message, fix)
@@ -223,11 +242,31 @@ def _platform(name: str, said: Mapping[str, Any]) -> Settings:
     Raises:
         SpecError: every mistake at once.
     """
-    file, mistakes = read(EnvironmentFile, said)
-    mistakes += relations.findings(name, sound(EnvironmentFile, said) if file is None else file, mistakes)
-    if file is None or mistakes:
+    kind = LocalFile if said.get("cloud") == LOCAL else EnvironmentFile
+    read_file, found = read(kind, said)
+    mistakes = _of_another_cloud(kind, found)
+    file = imitation.whole(sound(kind, said) if read_file is None else read_file)
+    mistakes += relations.findings(name, file, mistakes)
+    if read_file is None or mistakes:
         raise SpecError(mistakes, f"environment {name}")
     return Settings(name, file)
+
+
+def _of_another_cloud(kind: type, mistakes: Sequence[Finding]) -> list[Finding]:
+    """Mistakes of a platform's file, where keys that mean something on other clouds are told why they mean nothing here."""
+    reasons = MEANINGLESS if kind is LocalFile else OWN_MACHINES
+    return [
+        replace(
+            found,
+            rule="settings/meaningless",
+            message=f"{key} means nothing on this cloud: {reasons[key]}.",
+            fix="remove it",
+            allowed=(),
+        )
+        if found.rule == "settings/unknown-key" and (key := found.path.removeprefix("/")) in reasons
+        else found
+        for found in mistakes
+    ]
 
 
 def configuration(project: str) -> dict[str, Any]:

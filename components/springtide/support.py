@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from springtide import catalog, clouds
-from springtide.clouds.capabilities import WISHES_OF_POOLS, WISHES_OF_SERVICES, WISHES_OF_STORAGE
+from springtide.clouds.capabilities import WISHES_OF_POOLS, WISHES_OF_QUEUES, WISHES_OF_SERVICES, WISHES_OF_STORAGE
 
 BEGIN, END = "<!-- support: made by `python -m springtide.support README.md` -->", "<!-- /support -->"
 _YES, _NO = "✓", "–"
@@ -40,12 +40,12 @@ def _rows() -> Sequence[tuple[str, Callable[[str], str]]]:
     wishes: list[tuple[str, type]] = [("pools that wake from zero", clouds.SupportsWaking)]
     wishes += [
         (_WORDS.get(wish.what, wish.what), wish.protocol)
-        for wish in (*WISHES_OF_POOLS, *WISHES_OF_STORAGE, *WISHES_OF_SERVICES)
+        for wish in (*WISHES_OF_POOLS, *WISHES_OF_QUEUES, *WISHES_OF_STORAGE, *WISHES_OF_SERVICES)
     ]
     return [
-        ("accelerators", _accelerators),
-        ("machine types with them", lambda name: str(sum(1 for item in catalog.machine_types(name) if _usable(item)))),
-        ("regions in the catalog", lambda name: str(len(catalog.regions(name)))),
+        ("accelerators", _own(_accelerators)),
+        ("machine types with them", _own(_machine_types)),
+        ("regions in the catalog", _own(lambda name: str(len(catalog.regions(name))))),
         *((what, _has(protocol)) for what, protocol in wishes),
         ("controllers it keeps itself", lambda name: ", ".join(clouds.load(name).addons) or _NO),
         ("charts every cluster gets", lambda name: ", ".join(clouds.load(name).charts) or _NO),
@@ -54,6 +54,20 @@ def _rows() -> Sequence[tuple[str, Callable[[str], str]]]:
 
 def _has(protocol: type) -> Callable[[str], str]:
     return lambda name: _YES if isinstance(clouds.load(name), protocol) else _NO
+
+
+def _own(what: Callable[[str], str]) -> Callable[[str], str]:
+    """What the catalog says of a cloud; of one that has no machines itself, whose it imitates."""
+
+    def cell(name: str) -> str:
+        machines = clouds.load(name).machines
+        return what(name) if name in machines else f"those of {' or '.join(machines)}"
+
+    return cell
+
+
+def _machine_types(name: str) -> str:
+    return str(sum(1 for item in catalog.machine_types(name) if _usable(item)))
 
 
 def _accelerators(name: str) -> str:

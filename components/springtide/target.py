@@ -12,6 +12,7 @@ from springtide.offline.goyaml import ConfigError
 from springtide.offline.planner import environments, project_root
 from springtide.offline.record import relative
 from springtide.parse import read
+from springtide.sections import LOCAL
 from springtide.spec import Finding, SpecError, did_you_mean, spec
 
 PLATFORM = "on"
@@ -61,14 +62,14 @@ class _Place:
 
 
 def find(environment: str, folder: Path) -> Target:
-    """The environment of that name.
+    """The environment of that name, in a cloud.
 
     Args:
         environment: Its name.
         folder: Folder in the project.
 
     Raises:
-        UsageError: there is no such environment, or its file does not say where it is.
+        UsageError: there is no such environment, its file does not say where it is, or it is on this machine.
     """
     root = project_root(folder.resolve())
     if root is None:
@@ -83,7 +84,7 @@ def _find(environment: str, root: Path) -> Target:
     """The environment of that name in the project.
 
     Raises:
-        UsageError: it is not there, or what it runs on is no platform.
+        UsageError: it is not there, what it runs on is no platform, or it is on this machine.
         ConfigError: a file cannot be read.
         SpecError: its file does not say where it is.
     """
@@ -96,6 +97,8 @@ def _find(environment: str, root: Path) -> Target:
             f"{environment} says `{PLATFORM}: {platform}`, and that is work on a platform itself: name the platform"
         )
         raise UsageError(message)
+    if placed[1].get("cloud") == LOCAL:
+        raise UsageError(_on_this_machine(platform))
     place = _place(*placed, root, project.name)
     return Target(
         name=environment,
@@ -106,6 +109,13 @@ def _find(environment: str, root: Path) -> Target:
         cloud=place.cloud,
         account=place.account,
         region=place.region,
+    )
+
+
+def _on_this_machine(environment: str) -> str:
+    return (
+        f"{environment} is on this machine: it has no account to look at and no registry to push to. "
+        f"`springtide up {environment}` starts it, and makes its image"
     )
 
 

@@ -9,7 +9,7 @@ import pulumi_kubernetes as kubernetes
 from springtide import catalog, grace
 from springtide.cluster import ClusterRef
 from springtide.component import checked, child_of, intent, tell
-from springtide.environment import EnvironmentRef
+from springtide.environment import EnvironmentRef, machines_of
 from springtide.file_system import known_storage
 from springtide.identity import WorkloadIdentity
 from springtide.k8s import jobset
@@ -97,7 +97,7 @@ class TrainingJob(pulumi.ComponentResource):
                 *(
                     []
                     if spec.image is None
-                    else fabric_findings(spec, pool.get("fabric", "none"), cluster["environment"]["cloud"])
+                    else fabric_findings(spec, pool.get("fabric", "none"), machines_of(cluster["environment"]))
                 ),
                 *([] if queue is None else queue_findings(spec, pool, queue)),
             ],

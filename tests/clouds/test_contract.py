@@ -12,7 +12,7 @@ import pytest
 from tests import environment_files  # noqa: F401  loads the AWS SDK without its own warnings
 from tests.recordings import Recorded, of_text
 
-from springtide import catalog, charts, clouds, selection
+from springtide import catalog, charts, clouds, imitation, selection
 from springtide.clouds import (
     Cloud,
     SupportsEfa,
@@ -21,12 +21,13 @@ from springtide.clouds import (
     SupportsLadder,
     SupportsLustre,
     SupportsQueuedCapacity,
+    SupportsQueues,
     SupportsReservations,
     SupportsShared,
     SupportsSharing,
 )
 from springtide.clouds.capabilities import WISHES_OF_POOLS, WISHES_OF_STORAGE
-from springtide.spec import CAPACITY, Finding, PoolSpec, SharingSpec, StorageSpec
+from springtide.spec import CAPACITY, Finding, PoolSpec, QueueSpec, SharingSpec, StorageSpec
 
 FOLDER = Path(clouds.__file__).parent
 NOUNS = ("network", "cluster", "pool", "storage", "registry", "identity")
@@ -48,16 +49,22 @@ ASKS: dict[type, dict[str, Any]] = {
 KINDS = {SupportsLustre: "lustre", SupportsShared: "shared"}
 """The kind of storage that asks for each capability."""
 PLACES = {
-    "aws": {"account": '"123456789012"', "region": "us-east-1"},
+    "aws": {"account": "123456789012", "region": "us-east-1"},
     "gcp": {"account": "ml-platform-dev", "region": "us-central1"},
+    "local": {"account": imitation.ACCOUNT, "region": "us-east-1"},
 }
-"""An account and a region of each cloud: all that its file has to say in its own words."""
+"""An account and a region of each cloud, or what stands in their place."""
+SOMEWHERE = """\
+  account: "{account}"
+  region: {region}
+  cluster: {{version: "1.35", access: [203.0.113.0/24]}}
+  images: {{digest: "sha256:{digest}"}}
+"""
+"""All that a file has to say in a cloud's own words; one of this machine says none of it."""
 FILE = """\
 config:
   cloud: {cloud}
-  account: {account}
-  region: {region}
-  cluster: {{version: "1.35", access: [203.0.113.0/24]}}
+{somewhere}\
   storage:
     artifacts: {{kind: bucket, expire_days: 30}}
   pools:
@@ -66,12 +73,15 @@ config:
     gpt: {{recipe: gpt_small, pool: serve, checkpoints: artifacts, run: first}}
   services:
     chat: {{model: {{job: gpt}}, pool: serve}}
-  images: {{digest: "sha256:{digest}"}}
 """
 OURS = "springtide:index:"
 RUNS = ("kubernetes:batch/v1:Job", "kubernetes:jobset.x-k8s.io/v1alpha2:JobSet")
 
+OWN = [name for name in clouds.available() if name in catalog.clouds()]
+"""Clouds with machines of their own; the others imitate some."""
 every_cloud = pytest.mark.parametrize("name", clouds.available())
+every_own = pytest.mark.parametrize("name", OWN)
+every_imitation = pytest.mark.parametrize("name", sorted({*clouds.available()} - {*OWN}))
 
 
 def parameters(function: Callable[..., Any]) -> list[str]:
@@ -111,9 +121,10 @@ def test_a_cloud_needs_only_charts_that_are_in_the_table(name: str) -> None:
 
 
 @every_cloud
-def test_a_cloud_has_a_catalog(name: str) -> None:
-    assert name in catalog.clouds()
-    assert catalog.regions(name)
+def test_a_catalog_describes_the_machines_of_a_cloud(name: str) -> None:
+    machines = clouds.load(name).machines
+    assert machines == (name,) if name in OWN else set(machines) <= set(OWN)
+    assert all(catalog.regions(each) for each in machines)
 
 
 @every_cloud
@@ -123,9 +134,10 @@ def test_an_account_is_judged_by_its_form(name: str) -> None:
 
 def asked(name: str, spec: PoolSpec) -> list[Finding]:
     """What a cloud says of a pool in the first of its regions that has the machines."""
-    regions = (region for region in catalog.regions(name) if catalog.candidates(name, spec.gpu, 1, region))
+    machines = clouds.load(name).machines[0]
+    regions = (region for region in catalog.regions(machines) if catalog.candidates(machines, spec.gpu, 1, region))
     region = next(regions)
-    choice = selection.choose(spec, name, region, selection.usable_zones(name, region))
+    choice = selection.choose(spec, machines, region, selection.usable_zones(machines, region))
     return clouds.pool_findings(name, spec, choice, version=VERSION, mode="standard")
 
 
@@ -154,6 +166,22 @@ def test_what_storage_of_a_cloud_cannot_do_is_an_absent_protocol(name: str, wish
     assert [path for path, _ in found] == ([] if able else [wish.path])
 
 
+@every_cloud
+def test_a_cloud_without_queues_says_so_and_one_with_them_says_what_holds_runs_back(name: str) -> None:
+    cloud = clouds.load(name)
+    found = absent(clouds.queue_findings(name, QueueSpec(max_gpus=8)))
+    assert [path for path, _ in found] == ([] if isinstance(cloud, SupportsQueues) else ["/max_gpus"])
+    assert not isinstance(cloud, SupportsQueues) or set(cloud.queue_controllers()) <= set(charts.CHARTS)
+
+
+@every_cloud
+def test_what_cannot_run_in_its_clusters_a_cloud_asks_for_nowhere(name: str) -> None:
+    cloud = clouds.load(name)
+    pool, storage = PoolSpec(gpu="L4", max_nodes=1), StorageSpec(kind="bucket")
+    asked = (*cloud.charts, *cloud.pool_controllers(pool, "standard"), *cloud.storage_controllers(storage))
+    assert set(cloud.without) <= set(charts.CHARTS) - set(asked)
+
+
 def test_the_remedy_names_the_clouds_that_can(monkeypatch: pytest.MonkeyPatch) -> None:
     class Able:
         """A cloud with file systems over NFS."""
@@ -174,7 +202,8 @@ def test_the_remedy_names_the_clouds_that_can(monkeypatch: pytest.MonkeyPatch) -
 
 
 def planned(name: str) -> Recorded:
-    return of_text(FILE.format(cloud=name, digest="ab" * 32, **PLACES[name]))
+    somewhere = SOMEWHERE.format(digest="ab" * 32, **PLACES[name]) if name in OWN else ""
+    return of_text(FILE.format(cloud=name, somewhere=somewhere))
 
 
 def test_every_cloud_has_a_place_in_these_tests() -> None:
@@ -190,16 +219,26 @@ def test_one_file_makes_the_same_components_on_every_cloud() -> None:
     assert len(made[clouds.available()[0]]) > 1
 
 
-@every_cloud
+@every_own
 def test_everything_in_a_cloud_is_made_through_the_guarded_provider(name: str) -> None:
     plan = planned(name)
     guard = plan.one(name, "dev")
     mine = [item for item in plan.resources if item.type.startswith(f"{name}:")]
     assert {item.provider for item in mine} == {guard.urn}
-    assert PLACES[name]["account"].strip('"') in json.dumps(guard.inputs)
+    assert PLACES[name]["account"] in json.dumps(guard.inputs)
 
 
-@every_cloud
+@every_imitation
+def test_an_imitation_makes_nothing_outside_the_cluster_of_its_own_name(name: str) -> None:
+    plan = planned(name)
+    [provider] = [item for item in plan.resources if item.type.startswith("pulumi:providers:")]
+    assert provider.type == "pulumi:providers:kubernetes"
+    assert "kubeconfig" not in provider.inputs
+    assert provider.inputs["context"] == "springtide-dev"
+    assert {item.provider for item in plan.resources if item.custom and item != provider} == {provider.urn}
+
+
+@every_own
 def test_the_kubeconfig_holds_no_token_and_asks_for_one_at_each_use(name: str) -> None:
     config = json.loads(planned(name).one("kubernetes", "cluster").inputs["kubeconfig"])
     [user] = config["users"]
@@ -211,31 +250,45 @@ def test_a_run_is_deleted_while_its_rights_its_nodes_and_its_network_are_there(n
     plan = planned(name)
     [run] = [item for item in plan.resources if item.type in RUNS]
     needed = plan.before(run.urn)
-    owners = ("$springtide:index:WorkloadIdentity$", "springtide:index:GpuPool$", "springtide:index:Storage$")
+    # Where a bucket is a folder, nothing is made for it.
+    buckets = ["springtide:index:Storage$"] if name in OWN else []
+    owners = ("$springtide:index:WorkloadIdentity$", "springtide:index:GpuPool$", *buckets)
     assert all(any(owner in urn for urn in needed) for owner in owners)
 
 
 @every_cloud
 def test_where_images_and_buckets_lie_is_known_without_the_cloud(name: str) -> None:
     cloud, place = clouds.load(name), PLACES[name]
-    account = place["account"].strip('"')
+    account = place["account"]
     plan = planned(name)
     assert cloud.bucket_url("dev", "artifacts", account) == plan.outputs["storage"]["value"]["artifacts"]
     assert cloud.registry(account, place["region"]) in json.dumps([item.inputs for item in plan.all("Deployment")])
 
 
 def test_an_unknown_cloud_names_the_known_ones() -> None:
-    with pytest.raises(LookupError, match="unknown cloud 'mainframe': use one of aws, gcp"):
+    with pytest.raises(LookupError, match="unknown cloud 'mainframe': use one of aws, gcp, local"):
         clouds.load("mainframe")
 
 
-@every_cloud
+@every_own
 def test_a_clouds_sdk_is_imported_when_the_cloud_is_chosen_and_not_before(name: str) -> None:
-    others = [f"pulumi_{other}" for other in clouds.available() if other != name]
-    program = (
+    others = [f"pulumi_{other}" for other in OWN if other != name]
+    alone(
         "import sys, warnings; warnings.simplefilter('ignore'); from springtide import clouds, settings, training, service;"
         f"assert 'pulumi_{name}' not in sys.modules; clouds.load({name!r}); assert 'pulumi_{name}' in sys.modules;"
         f"assert not set({others}) & set(sys.modules)"
     )
+
+
+@every_imitation
+def test_an_imitation_needs_no_clouds_sdk(name: str) -> None:
+    sdks = [f"pulumi_{own}" for own in OWN]
+    alone(
+        f"import sys; from springtide import clouds; clouds.load({name!r}); assert not set({sdks}) & set(sys.modules)"
+    )
+
+
+def alone(program: str) -> None:
+    """Run a program in a process that has imported nothing."""
     paths = {"PYTHONPATH": ":".join(sys.path), "HOME": "/nonexistent"}
     subprocess.run([sys.executable, "-c", program], check=True, env=paths)

@@ -130,6 +130,17 @@ def test_a_sidecar_without_capabilities_has_no_more_rights_than_a_workload() -> 
     assert sidecar["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
+@pytest.mark.parametrize("held", [[], ["IPC_LOCK"]])
+def test_a_workload_is_root_only_for_a_capability_and_then_has_no_other_right_of_root(held: list[str]) -> None:
+    job = indexed_job(replace(RUN, place=replace(RUN.place, part=PodPart(capabilities=held))))
+    known_to_kubernetes("batch/v1", "Job", job)
+    rights = container_of(job)["securityContext"]
+    assert rights["capabilities"] == ({"drop": ["ALL"], "add": held} if held else {"drop": ["ALL"]})
+    assert (rights["allowPrivilegeEscalation"], rights["readOnlyRootFilesystem"]) == (False, True)
+    assert rights.get("runAsUser", pod_of(job)["securityContext"]["runAsUser"]) == (0 if held else 10001)
+    assert rights.get("runAsNonRoot", True) is not bool(held)
+
+
 def test_who_shares_a_node_lands_there_and_takes_no_part_of_its_fabric() -> None:
     found = alone(FABRIC)
     assert found == {"labels": FABRIC["labels"], "tolerations": FABRIC["tolerations"]}

@@ -1,10 +1,14 @@
 """A training run as Kubernetes objects."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from springtide.k8s.training import headless_service, indexed_job
+from springtide.k8s import Manifest
+from springtide.k8s.jobset import job_set
+from springtide.k8s.pod import PodPart
+from springtide.k8s.training import Run, headless_service, indexed_job
 from springtide_workloads import contract
 from springtide_workloads.contract import ExitCode, TrainingContract
 
@@ -129,11 +133,29 @@ def test_no_autoscaler_takes_a_busy_node_away() -> None:
 def test_all_pods_of_a_run_land_where_the_first_one_did_and_no_other_run_s_matter() -> None:
     assert "affinity" not in pod_of(JOB)
     job = indexed_job(replace(RUN, place=replace(RUN.place, part=FABRIC)))
-    [term] = pod_of(job)["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
-    assert term["topologyKey"] == "springtide.dev/rung"
+    known_to_kubernetes("batch/v1", "Job", job)
+    terms = pod_of(job)["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert [term["topologyKey"] for term in terms] == ["springtide.dev/rung", "topology.kubernetes.io/zone"]
     labels = job["spec"]["template"]["metadata"]["labels"]
-    assert term["labelSelector"]["matchLabels"].items() <= labels.items()
-    assert term["labelSelector"]["matchLabels"] == {"springtide.dev/run": "gpt-first"}
+    for term in terms:
+        assert term["labelSelector"]["matchLabels"].items() <= labels.items()
+        assert term["labelSelector"]["matchLabels"] == {"springtide.dev/run": "gpt-first"}
+
+
+def test_where_the_zone_is_all_that_pods_share_it_is_asked_for_once() -> None:
+    part = PodPart(together="topology.kubernetes.io/zone")
+    job = indexed_job(replace(RUN, place=replace(RUN.place, part=part)))
+    [term] = pod_of(job)["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert term["topologyKey"] == "topology.kubernetes.io/zone"
+
+
+@pytest.mark.parametrize("manifest", [indexed_job, job_set])
+def test_who_waits_in_a_queue_says_what_its_machines_are_asked_for_with(manifest: Callable[[Run], Manifest]) -> None:
+    asks = {"provreq.kueue.x-k8s.io/maxRunDurationSeconds": "86400"}
+    run = replace(RUN, place=replace(RUN.place, part=PodPart(request=asks)))
+    # Kueue reads those of the run and not of its pods (cluster-toolkit: dws-flex-start-queued-provisioning).
+    assert asks.items() <= manifest(replace(run, queue="dws"))["metadata"]["annotations"].items()
+    assert not asks.keys() & manifest(run)["metadata"]["annotations"].keys()
 
 
 def test_a_run_of_a_queue_waits_until_the_queue_starts_it() -> None:

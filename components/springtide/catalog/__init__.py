@@ -8,6 +8,8 @@ from springtide.catalog.lookup import (
     UnknownNameError,
     accelerator,
     accelerators,
+    best_known_region,
+    boot,
     candidates,
     clouds,
     date,
@@ -30,6 +32,7 @@ from springtide.catalog.lookup import (
 )
 from springtide.catalog.model import (
     Accelerator,
+    Boot,
     Capacity,
     FabricPart,
     KubernetesVersion,
@@ -46,6 +49,7 @@ from springtide.catalog.versions import feature_floors, features, has_feature
 
 __all__ = [
     "Accelerator",
+    "Boot",
     "Capacity",
     "FabricPart",
     "KubernetesVersion",
@@ -59,6 +63,8 @@ __all__ = [
     "Zone",
     "accelerator",
     "accelerators",
+    "best_known_region",
+    "boot",
     "candidates",
     "clouds",
     "date",

@@ -14,6 +14,7 @@ from typing import Any
 from springtide.catalog import table
 from springtide.catalog.model import (
     Accelerator,
+    Boot,
     Capacity,
     KubernetesVersion,
     MachineType,
@@ -35,6 +36,7 @@ KUBERNETES_VERSIONS = "kubernetes_versions.json"
 QUOTAS = "quotas.json"
 FEATURES = "features.json"
 FABRICS = "fabrics.json"
+BOOT = "boot.json"
 
 
 class UnknownNameError(ValueError):
@@ -88,6 +90,22 @@ def accelerator(cloud: str, name: str) -> Accelerator | None:
 def regions(cloud: str) -> tuple[str, ...]:
     """Regions whose zones the catalog knows, ascending."""
     return tuple(_zones(cloud))
+
+
+@cache
+def best_known_region(cloud: str) -> str:
+    """The region in which most accelerated machine types have a price, ties by name: what stands for the whole cloud."""
+    return min(regions(cloud), key=lambda region: (-len(_priced(cloud, region)), region))
+
+
+def boot(cloud: str) -> Boot:
+    """How long a machine of `cloud` takes from the autoscaler's request until pods can be put on it.
+
+    Raises:
+        UnknownNameError: the catalog has no data on `cloud`.
+    """
+    [record] = records(cloud, BOOT)
+    return Boot(**{**record, "source": header(cloud, BOOT).sources[record["source"]]})
 
 
 def zones(cloud: str, region: str) -> tuple[Zone, ...]:
@@ -223,6 +241,12 @@ def _accelerator(cloud: str, name: str) -> Accelerator:
         machine_types=tuple(item.name for item in usable),
         unusable="" if usable else having[0].unusable,
     )
+
+
+def _priced(cloud: str, region: str) -> list[MachineType]:
+    """Usable machine types with accelerators that have an on-demand price in a region."""
+    usable = (item for item in machine_types(cloud) if item.gpu and not item.unusable)
+    return [item for item in usable if price(cloud, region, item.name, Capacity.ON_DEMAND) is not None]
 
 
 @cache

@@ -77,6 +77,11 @@ class MachineType:
         return self.memory_mib / 1024
 
     @property
+    def node_label(self) -> str:
+        """Its name as a node's label can hold it: `n1-standard-8.t4x1`."""
+        return self.name.replace(ATTACHED, ".")
+
+    @property
     def instance_type(self) -> str:
         """What the cloud's API takes as the machine type: `n1-standard-8` of `n1-standard-8+t4x1`."""
         return self.name.partition(ATTACHED)[0]
@@ -128,6 +133,15 @@ class Zone:
     id: str
     refused: str
     """Why a cluster cannot use it; empty when it can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """How long a machine takes from the autoscaler's request until pods can be put on it."""
+
+    least_seconds: int
+    most_seconds: int
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ import pulumi
 
 from springtide.clouds.capabilities import (
     WISHES_OF_POOLS,
+    WISHES_OF_QUEUES,
     WISHES_OF_SERVICES,
     WISHES_OF_STORAGE,
     SupportsEfa,
@@ -23,6 +24,7 @@ from springtide.clouds.capabilities import (
     SupportsLadder,
     SupportsLustre,
     SupportsQueuedCapacity,
+    SupportsQueues,
     SupportsReservations,
     SupportsShared,
     SupportsSharing,
@@ -46,6 +48,7 @@ from springtide.spec import (
     Finding,
     NetworkSpec,
     PoolSpec,
+    QueueSpec,
     ServiceSpec,
     StorageSpec,
     below,
@@ -77,6 +80,7 @@ __all__ = [
     "SupportsLadder",
     "SupportsLustre",
     "SupportsQueuedCapacity",
+    "SupportsQueues",
     "SupportsReservations",
     "SupportsShared",
     "SupportsSharing",
@@ -85,7 +89,9 @@ __all__ = [
     "cloud_findings",
     "exposure",
     "load",
+    "machines_findings",
     "pool_findings",
+    "queue_findings",
     "service_findings",
     "storage_findings",
 ]
@@ -95,16 +101,22 @@ class Cloud(Protocol):
     """What every cloud does."""
 
     name: str
+    machines: tuple[str, ...]
+    """Clouds whose catalogs can describe its machines, the usual one first: itself, or those that it imitates."""
     charts: tuple[str, ...]
     """Charts that every cluster of this cloud needs because the cloud does not bring what is in them."""
     addons: tuple[str, ...]
     """Controllers that the cloud installs and keeps up to date by itself, where an environment uses them."""
 
+    without: tuple[str, ...]
+    """Controllers that cannot run in its clusters; what would use one does without."""
     system_machine_types: tuple[str, ...]
     """Machine types of system nodes where nothing else is said."""
 
-    def provider(self, name: str, spec: EnvironmentSpec, opts: pulumi.ResourceOptions) -> pulumi.ProviderResource:
-        """A provider that refuses every account but the environment's."""
+    def provider(
+        self, name: str, spec: EnvironmentSpec, opts: pulumi.ResourceOptions
+    ) -> pulumi.ProviderResource | None:
+        """A provider that refuses every account but the environment's; None where nothing is made outside the cluster."""
         ...
 
     def network(self, name: str, spec: NetworkSpec, place: "EnvironmentRef", parent: pulumi.Resource) -> NetworkParts:
@@ -222,6 +234,16 @@ def cloud_findings(name: str) -> list[Finding]:
     return [refuse("settings/cloud", "/cloud", name, f"unknown cloud {name!r}.", fix, allowed=known)]
 
 
+def machines_findings(cloud: str, machines: str) -> list[Finding]:
+    """What is wrong with the name of the cloud whose machines shall be had, or imitated."""
+    known = load(cloud).machines
+    if machines in known:
+        return []
+    message = f"{cloud} has no machines of {machines!r}."
+    fix = did_you_mean(machines, known, f"use {' or '.join(known)}")
+    return [refuse("settings/machines", "/machines", machines, message, fix, allowed=known)]
+
+
 def pool_findings(cloud: str, spec: PoolSpec, choice: "Choice", *, version: str, mode: str) -> list[Finding]:
     """What a pool asks for that this cloud cannot do, or not so."""
     target = load(cloud)
@@ -254,6 +276,11 @@ def storage_findings(cloud: str, spec: StorageSpec) -> list[Finding]:
         *_absent(cloud, spec, WISHES_OF_STORAGE),
         *(found for protocol in asked for found in rules[protocol](target)),
     ]
+
+
+def queue_findings(cloud: str, spec: QueueSpec) -> list[Finding]:
+    """What a queue asks for that this cloud cannot do."""
+    return _absent(cloud, spec, WISHES_OF_QUEUES)
 
 
 def exposure(cloud: str) -> SupportsExposure | None:

@@ -49,8 +49,20 @@ class SupportsReservations(Protocol):
 class SupportsQueuedCapacity(Protocol):
     """A cloud that hands over all machines of a job at once, when it has them (GKE's queued provisioning)."""
 
+    provisioning_class: str
+    """Who does so, as Kubernetes' ProvisioningRequest names it."""
+
     def queued_findings(self, spec: PoolSpec, choice: "Choice") -> list[Finding]:
         """What cannot go with queued capacity."""
+        ...
+
+
+@runtime_checkable
+class SupportsQueues(Protocol):
+    """A cloud in whose clusters runs wait in queues."""
+
+    def queue_controllers(self) -> tuple[str, ...]:
+        """Charts without which nothing holds a run back."""
         ...
 
 
@@ -204,6 +216,12 @@ WISHES_OF_POOLS: Sequence[Wish] = (
     Wish(
         path="/sharing", what="sharing of a GPU", protocol=SupportsSharing, asked=lambda spec: spec.sharing is not None,
         instead="remove sharing",
+    ),
+)  # fmt: skip
+WISHES_OF_QUEUES: Sequence[Wish] = (
+    Wish(
+        path="/max_gpus", what="queues", protocol=SupportsQueues, asked=lambda _spec: True,
+        instead="remove it, and `queue` from its jobs: they start as soon as machines are there",
     ),
 )  # fmt: skip
 WISHES_OF_STORAGE: Sequence[Wish] = (

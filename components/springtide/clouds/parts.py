@@ -27,7 +27,10 @@ class ClusterParts:
 
     name: pulumi.Output[str]
     endpoint: pulumi.Output[str]
-    kubeconfig: pulumi.Output[str]
+    kubeconfig: pulumi.Output[str] | None
+    """Configuration for its clients; None where they have one already, and `context` says which part of it."""
+    context: str | None = None
+    """Context of the kubeconfig that clients use; None for the one that it names itself."""
     node_role: pulumi.Output[str]
     """Identity that the cluster's machines have: a role's ARN, a service account's e-mail."""
     security_group: pulumi.Output[str]

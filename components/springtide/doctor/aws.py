@@ -2,23 +2,32 @@
 
 from collections.abc import Sequence
 
+from springtide.doctor import quotas
+from springtide.doctor.aws_quotas import AwsQuotas
 from springtide.doctor.model import Check, Row, good, later, shown, unanswered, unknown, version_in, wrong
 from springtide.target import Target
 from springtide.tools import ABSENT, Machine
 
 ASKED_REGION = "us-east-1"
 """Which regions are on is asked here: a region that is off takes no credentials."""
+FLOORS = {1: (1, 27, 160), 2: (2, 12, 3)}
+"""By major version, the oldest whose tokens EKS wants (docs.aws.amazon.com/eks/latest/userguide/create-kubeconfig.html)."""
 _INSTALL = "install the AWS CLI as docs.aws.amazon.com/cli says"
 _OFF = "not-opted-in"
 
 
 def command_line(machine: Machine, _target: Target) -> Sequence[Row]:
-    """The AWS CLI: a kubeconfig asks it for a token at each use."""
+    """The AWS CLI, new enough: a kubeconfig asks it for a token at each use."""
     answer = machine.ask("aws", "--version")
     if answer.status == ABSENT:
         return wrong("aws", "not on the PATH; the kubeconfig asks it for tokens", _INSTALL)
     found = version_in(answer.out or answer.err)
-    return good("aws", shown(found)) if found else unknown("aws", answer.why, _INSTALL)
+    if not found:
+        return unknown("aws", answer.why, _INSTALL)
+    floor = FLOORS.get(found[0], ())
+    if found < floor:
+        return wrong("aws", f"{shown(found)}; EKS wants {shown(floor)} or later", _INSTALL)
+    return good("aws", shown(found))
 
 
 def account(machine: Machine, target: Target) -> Sequence[Row]:
@@ -55,7 +64,7 @@ def region(machine: Machine, target: Target) -> Sequence[Row]:
 def spot_role(machine: Machine, _target: Target) -> Sequence[Row]:
     """The role that EC2 Spot needs, which an account gets with its first spot request, or with the plan."""
     name = "AWSServiceRoleForEC2Spot"
-    answer = machine.ask("aws", "iam", "get-role", "--role-name", name, "--output", "json")
+    answer = machine.ask("aws", "iam", "get-role", "--role-name", name, "--region", ASKED_REGION, "--output", "json")
     if answer.good:
         return good("spot role", name)
     if "NoSuchEntity" in answer.err:
@@ -67,4 +76,9 @@ def spot_role(machine: Machine, _target: Target) -> Sequence[Row]:
     return unanswered("spot role", "aws", answer, "it takes credentials that may call iam:GetRole")
 
 
-CHECKS: tuple[Check, ...] = (command_line, account, region, spot_role)
+def quota(machine: Machine, target: Target) -> Sequence[Row]:
+    """What Service Quotas grants, held against the plan."""
+    return quotas.rows(target, lambda: AwsQuotas.reached(machine, target))
+
+
+CHECKS: tuple[Check, ...] = (command_line, account, region, spot_role, quota)

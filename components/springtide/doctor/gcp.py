@@ -5,9 +5,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from springtide.doctor.model import Check, Row, good, later, shown, unanswered, unknown, version_in, wrong
+from springtide.doctor import gcloud, quotas
+from springtide.doctor.gcp_quotas import GcpQuotas
+from springtide.doctor.model import Check, Row, good, later, shown, unknown, version_in, wrong
 from springtide.target import Target
-from springtide.tools import ABSENT, Machine
+from springtide.tools import ABSENT, Answer, Machine
 
 FIRST_APIS = ("cloudresourcemanager.googleapis.com", "serviceusage.googleapis.com")
 """APIs by which the others are turned on; without them nothing begins."""
@@ -17,27 +19,40 @@ LATER_APIS = (
     "compute.googleapis.com",
     "container.googleapis.com",
     "iam.googleapis.com",
+    "iamcredentials.googleapis.com",
+    "logging.googleapis.com",
+    "monitoring.googleapis.com",
+    "servicenetworking.googleapis.com",
 )
+"""What every environment turns on by itself."""
 AUTH_PLUGIN = "gke-gcloud-auth-plugin"
+TRIED = (528, 0, 0)
+"""The oldest gcloud that these commands were compared with; no document names a floor."""
 _INSTALL = "install gcloud as cloud.google.com/sdk/docs/install says"
-_LOGIN = "gcloud auth login"
 _ADC_LOGIN = "gcloud auth application-default login"
 
 
 def command_line(machine: Machine, _target: Target) -> Sequence[Row]:
-    """The gcloud CLI: it keeps the credentials that Pulumi uses."""
+    """The gcloud CLI: it keeps the credentials that Pulumi uses, and says everything below."""
     answer = machine.ask("gcloud", "version")
     if answer.status == ABSENT:
         return wrong("gcloud", "not on the PATH", _INSTALL)
     found = version_in(answer.out)
-    return good("gcloud", shown(found)) if found else unknown("gcloud", answer.why, _INSTALL)
+    if not found:
+        return unknown("gcloud", answer.why, _INSTALL)
+    if found < TRIED:
+        return later(
+            "gcloud", f"{shown(found)}; {shown(TRIED)} is the oldest that was tried", "gcloud components update"
+        )
+    return good("gcloud", shown(found))
 
 
 def auth_plugin(machine: Machine, _target: Target) -> Sequence[Row]:
     """What a kubeconfig asks for a token at each use."""
     there = machine.find(AUTH_PLUGIN)
     if there is None:
-        return wrong(AUTH_PLUGIN, "not on the PATH", f"gcloud components install {AUTH_PLUGIN}")
+        fix = f"gcloud components install {AUTH_PLUGIN}, or apt-get install google-cloud-cli-{AUTH_PLUGIN}"
+        return wrong(AUTH_PLUGIN, "not on the PATH; the kubeconfig asks it for tokens", fix)
     return good(AUTH_PLUGIN, there)
 
 
@@ -46,9 +61,9 @@ def login(machine: Machine, _target: Target) -> Sequence[Row]:
     answer = machine.ask("gcloud", "auth", "list", "--filter", "status:ACTIVE", "--format", "json")
     said = answer.json()
     if not answer.good or not isinstance(said, list):
-        return unanswered("login", "gcloud", answer, _LOGIN)
+        return _unanswered("login", answer, gcloud.LOGIN)
     if not said:
-        return wrong("login", "nobody is logged in", _LOGIN)
+        return wrong("login", "nobody is logged in", gcloud.LOGIN)
     return good("login", str(said[0].get("account")))
 
 
@@ -56,9 +71,9 @@ def application_login(machine: Machine, _target: Target) -> Sequence[Row]:
     """The credentials that programs use, which gcloud keeps apart from its own. The token is not shown."""
     answer = machine.ask("gcloud", "auth", "application-default", "print-access-token")
     if answer.status == ABSENT:
-        return unanswered("credentials", "gcloud", answer, _ADC_LOGIN)
+        return _unanswered("credentials", answer, _ADC_LOGIN)
     if not answer.good:
-        return wrong("credentials", answer.why, _ADC_LOGIN)
+        return wrong("credentials", gcloud.why(answer), _ADC_LOGIN)
     return good("credentials", "application default credentials give a token")
 
 
@@ -81,17 +96,30 @@ def project(machine: Machine, target: Target) -> Sequence[Row]:
     """Whether the project in the file is there, and ours to see."""
     answer = machine.ask("gcloud", "projects", "describe", target.account, "--format", "json")
     if answer.status == ABSENT:
-        return unanswered("project", "gcloud", answer, "")
+        return _unanswered("project", answer, "")
     said = answer.json()
     if not answer.good or not isinstance(said, dict):
-        return wrong(
-            "project", answer.why, f"correct `account` in {target.shown}, or log in as somebody who may see it"
-        )
+        fix = f"correct `account` in {target.shown}, or log in as somebody who may see it"
+        return wrong("project", gcloud.why(answer), gcloud.fix(answer, fix))
     if said.get("lifecycleState") != "ACTIVE":
         return wrong(
             "project", f"{target.account} is {said.get('lifecycleState')}", f"gcloud projects undelete {target.account}"
         )
     return good("project", f"{target.account}, number {said.get('projectNumber')}")
+
+
+def billing(machine: Machine, target: Target) -> Sequence[Row]:
+    """Whether somebody pays for the project: a new one is linked to no billing account, and then no API gives anything."""
+    answer = machine.ask("gcloud", "billing", "projects", "describe", target.account, "--format", "json")
+    said = answer.json()
+    if not answer.good or not isinstance(said, dict):
+        return _unanswered("billing", answer, "it takes the cloudbilling API and the right to see the project")
+    if not said.get("billingEnabled"):
+        fix = (
+            f"gcloud billing projects link {target.account} --billing-account ID; gcloud billing accounts list says it"
+        )
+        return wrong("billing", "off", fix)
+    return good("billing", str(said.get("billingAccountName")))
 
 
 def apis(machine: Machine, target: Target) -> Sequence[Row]:
@@ -100,7 +128,7 @@ def apis(machine: Machine, target: Target) -> Sequence[Row]:
         *("gcloud", "services", "list", "--enabled", "--project", target.account, "--format", "value(config.name)")
     )
     if not answer.good:
-        return unanswered("APIs", "gcloud", answer, _enable(FIRST_APIS, target))
+        return _unanswered("APIs", answer, _enable(FIRST_APIS, target))
     on = set(answer.out.split())
     if missing := [name for name in FIRST_APIS if name not in on]:
         return wrong("APIs", f"off: {', '.join(missing)}", _enable(missing, target))
@@ -117,10 +145,15 @@ def region(machine: Machine, target: Target) -> Sequence[Row]:
     )
     said = answer.json()
     if not answer.good or not isinstance(said, dict):
-        return unanswered("region", "gcloud", answer, "it takes the compute API and the right compute.regions.get")
+        return _unanswered("region", answer, "it takes the compute API and the right compute.regions.get")
     if said.get("status") != "UP":
         return wrong("region", f"{target.region} is {said.get('status')}", f"choose another `region` in {target.shown}")
     return good("region", f"{target.region} is up")
+
+
+def quota(machine: Machine, target: Target) -> Sequence[Row]:
+    """What the project is granted, held against the plan."""
+    return quotas.rows(target, lambda: GcpQuotas.reached(machine, target))
 
 
 CHECKS: tuple[Check, ...] = (
@@ -130,9 +163,17 @@ CHECKS: tuple[Check, ...] = (
     application_login,
     quota_project,
     project,
+    billing,
     apis,
     region,
+    quota,
 )
+
+
+def _unanswered(check: str, answer: Answer, fix: str) -> Sequence[Row]:
+    """What only gcloud knows, and it did not say."""
+    absent = answer.status == ABSENT
+    return unknown(check, gcloud.why(answer), "as for gcloud, above" if absent else gcloud.fix(answer, fix))
 
 
 def _enable(names: Sequence[str], target: Target) -> str:

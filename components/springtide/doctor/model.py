@@ -16,7 +16,7 @@ class State(StrEnum):
 
     GOOD = "good"
     LATER = "later"
-    """Not needed for a first `pulumi up`: for one command, say, or made by itself."""
+    """Not needed for a first `pulumi up`: for one command, say, or made by itself, or enough to begin with."""
     UNKNOWN = "cannot tell"
     """It could not be found out, for the reason that is given."""
     WRONG = "wrong"
@@ -58,7 +58,7 @@ def unknown(check: str, found: str, fix: str = "") -> list[Row]:
 def unanswered(check: str, program: str, answer: Answer, fix: str) -> list[Row]:
     """A program that should know did not say."""
     if answer.status == ABSENT:
-        return unknown(check, f"only {program} could say, and it is not there")
+        return unknown(check, f"only {program} could say, and it is not there", f"as for {program}, above")
     return unknown(check, answer.why, fix)
 
 

@@ -1,6 +1,6 @@
 """What all our pods have in common: no privileges, GPUs they can tolerate, memory they can share, a disk to scratch on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NotRequired, TypedDict
 
@@ -42,12 +42,16 @@ class PodPart(TypedDict, total=False):
     """Labels of the pod that its node pool asks for."""
     host_paths: dict[str, str]
     """Directories of the node, each with its place in the workload's container."""
+    capabilities: list[str]
+    """Linux capabilities of the workload's container, such as IPC_LOCK: it is root then, and has nothing else of root's."""
     sidecars: list[Sidecar]
     """Containers beside the workload's own."""
     tolerations: list[dict[str, str]]
     """Taints of the pool, besides the GPU's, that the pod accepts."""
     together: str
-    """Node label whose value all pods of one job must share: the rung and the zone they landed on first."""
+    """Node label whose value all pods of one job must share, and their zone with it: the rung they landed on first."""
+    request: dict[str, str]
+    """Annotations of a run that waits in a queue: what the cloud is told when the run's machines are asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +96,7 @@ def container(  # noqa: PLR0913  a container has this many sides
         "command": list(command),
         "env": env,
         "resources": resources(gpus, place),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        "securityContext": {**_rights(place.part.get("capabilities", [])), "readOnlyRootFilesystem": True},
         "volumeMounts": [
             {"name": "scratch", "mountPath": contract.SCRATCH_DIR},
             {"name": "shm", "mountPath": contract.SHM_PATH},
@@ -185,18 +185,25 @@ def _sidecars(part: PodPart) -> Manifest:
     return {"initContainers": [_sidecar(item, part) for item in sidecars]} if sidecars else {}
 
 
+def _rights(capabilities: Sequence[str]) -> Manifest:
+    """What a container may do: nothing, or what its capabilities say, which are root's.
+
+    Whoever else is given one loses it as the first program starts: Kubernetes has no ambient capabilities (KEP-2763).
+    """
+    none: Manifest = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    if not capabilities:
+        return none
+    return {**none, "runAsUser": 0, "runAsNonRoot": False, "capabilities": {"drop": ["ALL"], "add": list(capabilities)}}
+
+
 def _sidecar(item: Sidecar, part: PodPart) -> Manifest:
-    rights: Manifest = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    if "capabilities" in item:
-        # Capabilities are root's: no vendor's network daemon runs as anybody else.
-        rights = {"runAsUser": 0, "runAsNonRoot": False, "capabilities": {"drop": ["ALL"], "add": item["capabilities"]}}
     return {
         "name": item["name"],
         "image": item["image"],
         "command": item["command"],
         "env": environment(item.get("env", {})),
         "restartPolicy": "Always",
-        "securityContext": rights,
+        "securityContext": _rights(item.get("capabilities", [])),
         "volumeMounts": _host_mounts(part, item.get("host_paths", {}), read_only=False),
     }
 

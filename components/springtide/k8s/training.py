@@ -20,6 +20,7 @@ RUN_LABEL = "springtide.dev/run"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 UNDISTURBED = {"karpenter.sh/do-not-disrupt": "true", "cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 """Pod annotations by which node autoscalers leave a busy node alone; one that does not know a name passes it over."""
+ZONE = "topology.kubernetes.io/zone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +77,12 @@ def metadata(run: Run) -> Manifest:
     takes as long as it takes.
     """
     queued = {} if run.queue is None else {QUEUE_LABEL: run.queue}
+    request = {} if run.queue is None else run.place.part.get("request", {})
     return {
         "name": run.name,
         "namespace": run.place.namespace,
         "labels": {**_labels(run), **queued},
-        "annotations": {"pulumi.com/skipAwait": "true"},
+        "annotations": {"pulumi.com/skipAwait": "true", **request},
     }
 
 
@@ -149,9 +151,10 @@ def _trainer(run: Run) -> Manifest:
 
 
 def _together(run: Run) -> Manifest:
-    """All pods of a run on nodes with the same value of the pool's label: one rung, one zone. The first one chooses."""
+    """All pods of a run on one rung, by the label that the pool says, and in one zone. The first one chooses."""
     label = run.place.part.get("together")
     if label is None:
         return {}
-    term = {"topologyKey": label, "labelSelector": {"matchLabels": {RUN_LABEL: run.name}}}
-    return {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}}
+    others = {"labelSelector": {"matchLabels": {RUN_LABEL: run.name}}}
+    terms = [{"topologyKey": key, **others} for key in dict.fromkeys((label, ZONE))]
+    return {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}}

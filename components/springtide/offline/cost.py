@@ -139,7 +139,7 @@ def bounding_price(cloud: str, region: str, machine_type: str, capacity: str) ->
 def _pool_cost(pool: PoolView, nodes: Nodes, *, bounded: bool) -> PoolCost:
     bought = [ON_DEMAND, *(name for name in pool.capacity if name != ON_DEMAND)]
     found = {
-        capacity: {name: bounding_price(pool.cloud, pool.region, name, capacity) for name in pool.machine_types}
+        capacity: {name: bounding_price(pool.catalog, pool.region, name, capacity) for name in pool.machine_types}
         for capacity in bought
     }
     return PoolCost(
@@ -166,6 +166,8 @@ def _notes(plan: Plan, pools: Sequence[PoolCost], *, free: bool) -> Iterator[str
         )
     if free and pools:
         yield "Autopilot bounds no pool: a ceiling is what jobs and services of this file keep to, and others may not."
+    for cloud, region in sorted({(cost.pool.catalog, cost.pool.region) for cost in pools if cost.pool.machines}):
+        yield f"Imitated, nothing is billed: prices are what such machines cost on {cloud} in {region}."
     kinds = {kind for cost in pools for kind in cost.pool.capacity}
     if "reserved" in kinds:
         yield "Reserved machines are paid for whether they run or not; on-demand bounds what the rest can cost."

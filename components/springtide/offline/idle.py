@@ -85,7 +85,8 @@ def left_out(plan: Plan) -> tuple[str, ...]:
         for resource in made
         if resource.type in BRINGS_MORE and BRINGS_MORE[resource.type][1](resource.inputs)
     }
-    disks = ["disks of GPU nodes while they run"] if plan.pools() else []
+    billed = [pool for pool in plan.pools() if pool.machines is None]
+    disks = ["disks of GPU nodes while they run"] if billed else []
     unknown = (f"{kind} (no price in the catalog)" for kind in sorted(types) if not understood(kind))
     return (*disks, *sorted(by_use), *sorted(auto), *sorted(brought), *unknown)
 

@@ -21,8 +21,8 @@ _MEANING = (
     "Asked for is what max_nodes needs, from the first machine type to the largest; "
     "quotas of disks, addresses and, on GCP, CPUs of accelerated machines exist besides."
 )
-Key = tuple[str, str, tuple[tuple[str, str], ...], str, str]
-"""Service, code, dimensions, place, and what tells quotas without a code apart."""
+Which = tuple[str, str, tuple[tuple[str, str], ...], str]
+"""Service, code, dimensions and place of a quota."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,8 @@ class Part:
 
     pool: str
     capacity: tuple[str, ...]
+    start: int
+    """What is needed for anything at all: one node of a pool, on its smallest machine; the cluster's own nodes at rest."""
     least: int
     most: int
 
@@ -63,8 +65,7 @@ class Ask:
     @property
     def amount(self) -> str:
         """The number to ask for; from the first machine type to the largest, where they differ."""
-        span = f"{self.least}" if self.least == self.most else f"{self.least} to {self.most}"
-        return f"{span} {self.quota.unit}"
+        return f"{span(self.least, self.most)} {self.quota.unit}"
 
     @property
     def who(self) -> str:
@@ -74,14 +75,36 @@ class Ask:
 
 def asks(plan: Plan) -> tuple[Ask, ...]:
     """The quotas that a plan needs at its maximum, those of accelerators first; none without pools or nodes of its own."""
-    found: dict[Key, Ask] = {}
+    found: dict[tuple[Which, str], Ask] = {}
     for place, quota, part in _parts(plan):
-        key = (quota.service, quota.code, quota.dimensions, place, "" if quota.code else part.pool)
+        # what tells quotas without a code apart is who needs them
+        key = (_which(place, quota), "" if quota.code else part.pool)
         before = found.get(key)
         found[key] = Ask(
             quota=quota, place=place, parts=_joined(() if before is None else before.parts, part)
         )  # fmt: skip
     return tuple(sorted(found.values(), key=_rank))
+
+
+def stuck(plan: Plan, limits: Mapping[Ask, float]) -> tuple[str, ...]:
+    """Pools that cannot have one node, however they buy, under the limits of an account; `SYSTEM` for the cluster's own.
+
+    Only what is certain counts: a quota without a known limit stops nobody, and neither does any where machines are
+    reserved.
+
+    Args:
+        plan: What would be made.
+        limits: What the account grants, in the quota's unit; without the quotas that nothing is known of.
+    """
+    known = {_which(ask.place, ask.quota): limit for ask, limit in limits.items()}
+    own = [limit for ask, limit in limits.items() for part in ask.parts if part.pool == SYSTEM and limit < part.start]
+    pools = [pool.name for pool in plan.pools() if pool.max_nodes > 0 and not _starts(pool, known)]
+    return (*([SYSTEM] if own else []), *pools)
+
+
+def span(least: int, most: int) -> str:
+    """Two numbers as one reads them, and one where they are the same."""
+    return f"{least}" if least == most else f"{least} to {most}"
 
 
 def notes(plan: Plan) -> tuple[str, ...]:
@@ -102,15 +125,16 @@ def _parts(plan: Plan) -> Iterator[tuple[str, Quota, Part]]:
     """Each pool's and each node group's part of each quota."""
     for pool in plan.pools():
         for (place, quota), (kinds, amounts) in _of_pool(pool).items():
-            least = pool.max_nodes * amounts[0]
-            yield place, quota, Part(pool=pool.name, capacity=kinds, least=least, most=pool.max_nodes * max(amounts))
+            least, most = pool.max_nodes * amounts[0], pool.max_nodes * max(amounts)
+            yield place, quota, Part(pool=pool.name, capacity=kinds, start=min(amounts), least=least, most=most)
     cloud, region = str(plan.environment.get("cloud", "")), str(plan.environment.get("region", ""))
     for group in kept(plan):
         machine = _machine(cloud, group.machine_type)
         if machine is not None and not group.in_pool:
             for quota in catalog.quotas(machine, group.capacity):
                 size = group.most * quota.per_machine
-                part = Part(pool=SYSTEM, capacity=(group.capacity,), least=size, most=size)
+                rest = group.nodes * quota.per_machine
+                part = Part(pool=SYSTEM, capacity=(group.capacity,), start=rest, least=size, most=size)
                 yield _place(quota, region), _one(quota), part
 
 
@@ -133,8 +157,28 @@ def _joined(parts: tuple[Part, ...], part: Part) -> tuple[Part, ...]:
     same = next((item for item in parts if (item.pool, item.capacity) == (part.pool, part.capacity)), None)
     if same is None:
         return (*parts, part)
-    sum_ = replace(same, least=same.least + part.least, most=same.most + part.most)
+    sum_ = replace(same, start=same.start + part.start, least=same.least + part.least, most=same.most + part.most)
     return tuple(sum_ if item is same else item for item in parts)
+
+
+def _starts(pool: PoolView, limits: Mapping[Which, float]) -> bool:
+    """Whether the pool can have one node on some machine type, bought in some way."""
+    machines = [_machine(pool.cloud, name) for name in pool.machine_types]
+    return any(
+        machine is None or all(_fits(quota, pool.region, limits) for quota in catalog.quotas(machine, kind))
+        for machine in machines
+        for kind in pool.capacity
+    )
+
+
+def _fits(quota: Quota, region: str, limits: Mapping[Which, float]) -> bool:
+    """Whether one machine fits into a quota; it does where no limit is known."""
+    limit = limits.get(_which(_place(quota, region), quota))
+    return limit is None or limit >= quota.per_machine
+
+
+def _which(place: str, quota: Quota) -> Which:
+    return (quota.service, quota.code, quota.dimensions, place)
 
 
 def _machine(cloud: str, name: str) -> MachineType | None:
@@ -151,9 +195,9 @@ def _one(quota: Quota) -> Quota:
 
 
 def _unknown(pool: PoolView) -> Iterator[str]:
-    """Machine types whose quota the catalog does not know."""
+    """Machine types whose quota the catalog does not know; imitated ones need none."""
     kinds = [kind for kind in pool.capacity if kind != RESERVED]
-    for name in pool.machine_types if kinds else ():
+    for name in pool.machine_types if kinds and pool.machines is None else ():
         machine = _machine(pool.cloud, name)
         if machine is None or not any(catalog.quotas(machine, kind) for kind in kinds):
             yield name

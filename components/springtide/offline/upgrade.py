@@ -1,12 +1,13 @@
 """A step from one Kubernetes version to another: what is refused, in which order it goes, and which nodes it exchanges."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from springtide.offline.diff import Comparison, ResourceChange
 from springtide.offline.plan import Plan
 from springtide.offline.replacement import Action
 from springtide.offline.rolling import EKS_CLUSTER, KARPENTER_POOL, NODE_CLASS, NODE_GROUP, NODE_POOL, WHY
+from springtide.offline.upgrade_gcp import GKE_CLUSTER, follow, waits
 from springtide.offline.views import ClusterView
 from springtide.spec import Finding, Outcome, Severity, Source
 
@@ -14,12 +15,13 @@ _RULE = "upgrade/one-minor"
 _DOWN = "upgrade/no-way-back"
 _PATH = "/cluster/version"
 _ORDER: tuple[tuple[str, frozenset[str]], ...] = (
-    ("control plane", frozenset({EKS_CLUSTER, "gcp:container/cluster:Cluster"})),
+    ("control plane", frozenset({EKS_CLUSTER, GKE_CLUSTER})),
     ("add-ons", frozenset({"aws:eks/addon:Addon"})),
     ("nodes", frozenset({NODE_GROUP, NODE_POOL})),
     ("Karpenter and its machines", frozenset({"kubernetes:helm.sh/v3:Release", KARPENTER_POOL, NODE_CLASS})),
 )
-_ALWAYS = frozenset({"control plane", "nodes"})
+_FOLLOW: Mapping[str, Callable[[ClusterView, str, str, Plan], Iterable[str]]] = {"gcp": follow}
+"""Clouds whose nodes stay behind when the control plane goes on → what is to be said of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +57,8 @@ def findings(base: Plan, plan: Plan) -> tuple[Finding, ...]:
 
 
 def order(base: Plan, plan: Plan, comparison: Comparison) -> tuple[str, ...]:
-    """In which order an upgrade goes, with what it touches at each stage; one sentence a cluster."""
-    return tuple(
-        f"Kubernetes {step.words}, in this order: {'; '.join(_stages(comparison))}." for step in steps(base, plan)
-    )
+    """In which order an upgrade goes, with what it touches at each stage, and what is left to do for the nodes."""
+    return tuple(sentence for step in steps(base, plan) for sentence in _ordered(step, plan, comparison))
 
 
 def rolled(plan: Plan, comparison: Comparison) -> tuple[str, ...]:
@@ -66,8 +66,11 @@ def rolled(plan: Plan, comparison: Comparison) -> tuple[str, ...]:
     pools = {pool.urn: pool for pool in plan.pools()}
     parents = {resource.urn: resource.parent for resource in plan.resources}
     karpenter = bool(plan.of_type(KARPENTER_POOL))
+    kept = {pool.urn for pool in plan.of_type(NODE_POOL) if waits(pool)}
     sentences = (
-        _rolled(change, getattr(pools.get(parents.get(change.urn) or ""), "purpose", ""))
+        f"{change.name}: nodes that are there stay as they are until they end; new ones are made as it says."
+        if change.urn in kept
+        else _rolled(change, getattr(pools.get(parents.get(change.urn) or ""), "purpose", ""))
         for change in comparison.changes
         if change.rolls_nodes and (karpenter or change.type != EKS_CLUSTER)
     )
@@ -107,10 +110,18 @@ def _refused(step: Step, rule: str, message: str, allowed: tuple[int, int], fix:
     )
 
 
-def _stages(comparison: Comparison) -> Iterator[str]:
+def _ordered(step: Step, plan: Plan, comparison: Comparison) -> Iterator[str]:
+    nodes = _FOLLOW.get(step.cluster.cloud)
+    always = {"control plane"} if nodes else {"control plane", "nodes"}
+    yield f"Kubernetes {step.words}, in this order: {'; '.join(_stages(comparison, always))}."
+    if nodes:
+        yield from nodes(step.cluster, _text(step.old), _text(step.new), plan)
+
+
+def _stages(comparison: Comparison, always: Container[str]) -> Iterator[str]:
     for stage, kinds in _ORDER:
         touched = _names(comparison.changes, kinds)
-        if touched or stage in _ALWAYS:
+        if touched or stage in always:
             yield f"{stage}{f' ({touched})' if touched else ''}"
 
 

@@ -69,6 +69,8 @@ class EnvironmentView(View):
     cloud: str
     account: str
     region: str
+    machines: str | None = None
+    """Cloud whose machines are imitated; None where the cloud's own are had."""
     budget_usd_per_hour: float | None = None
     exempt: tuple[str, ...] = ()
 
@@ -125,6 +127,13 @@ class PoolView(View):
     """Whether something makes its first node when a pod asks for one."""
     fabric: str = "none"
     reservation: str | None = None
+    machines: str | None = None
+    """Cloud whose machines are imitated, and nobody is billed for; None where the cloud's own are had."""
+
+    @property
+    def catalog(self) -> str:
+        """Cloud whose catalog describes and prices its machines."""
+        return self.cloud if self.machines is None else self.machines
 
     @property
     def most_nodes(self) -> int:

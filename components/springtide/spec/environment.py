@@ -19,6 +19,8 @@ class EnvironmentSpec:
     cloud: str
     account: str
     region: str
+    machines: str | None = None
+    """Cloud whose catalog describes the machines, where they are imitated; None where they are the cloud's own."""
     budget_usd_per_hour: float | None = None
     exempt: tuple[str, ...] = ()
 

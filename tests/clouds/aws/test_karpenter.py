@@ -13,17 +13,17 @@ from springtide import catalog, charts, grace
 from springtide.clouds.aws.efa import LAYOUTS
 from springtide.clouds.aws.karpenter import (
     BOTTLEROCKET_FLOOR,
-    DRAIN,
     FLOORS,
-    LIVES,
     alias,
     node_class,
     node_pool,
 )
 from springtide.clouds.aws.karpenter_controller import queue_policy
 from springtide.clouds.aws.karpenter_rights import statements
-from springtide.clouds.aws.ladder import Rung, ceiling, rungs
+from springtide.clouds.aws.ladder import Rung, rungs
 from springtide.k8s import Manifest
+from springtide.k8s.karpenter import DRAIN, LIVES
+from springtide.ladder import ceiling
 from springtide.spec import PURPOSES, PoolSpec
 
 ZONES = ("use1-az1", "use1-az2")

@@ -14,6 +14,7 @@ from springtide.clouds.gcp.fabric import floor_findings, gpudirect_findings, unk
 from springtide.clouds.gcp.fabric_nodes import daemon_sets
 from springtide.clouds.gcp.fabric_pods import direct_part
 from springtide.clouds.gcp.network import DEFAULT_PODS_CIDR
+from springtide.k8s.pod import Place, container
 from springtide.spec import PoolSpec
 
 DIRECT: dict[str, Any] = {"gpus_per_node": 8, "max_nodes": 2, "fabric": "gpudirect", "purpose": "training"}
@@ -170,6 +171,24 @@ def test_tcpx_binds_each_card_to_the_cpus_beside_it() -> None:
     socket = part["env"]["NCCL_GPUDIRECTTCPX_UNIX_CLIENT_PREFIX"]
     assert socket in part["host_paths"].values()
     assert socket in part["sidecars"][0]["host_paths"].values()
+
+
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [("a3-highgpu-8g", ["IPC_LOCK"]), ("a3-megagpu-8g", []), ("a3-ultragpu-8g", []), ("a4-highgpu-8g", [])],
+)
+def test_tcpx_alone_wants_a_capability_of_the_workload(name: str, held: list[str]) -> None:
+    place = Place(
+        namespace="springtide",
+        account="a",
+        selector={},
+        memory_gib=8,
+        scratch_gib=8,
+        part=direct_part("p", machine(name)),
+    )
+    rights = container("trainer", "i", ("train",), [], place=place, gpus=8)["securityContext"]
+    assert rights["capabilities"].get("add", []) == held
+    assert ("runAsUser" in rights) is bool(held)
 
 
 @pytest.mark.parametrize(("name", "tuning"), [("a3-ultragpu-8g", "a3u"), ("a4-highgpu-8g", "a4")])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from springtide.clouds.gcp.names import LONGEST_ACCOUNT_ID, LONGEST_CLUSTER_NAME, fitted, label, workload_account_id
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True)
-"""As long as the names of an environment file may be (`relations.LONGEST_NAME`)."""
+"""As long as the names of an environment file may be (`naming.LONGEST_NAME`)."""
 limits = st.integers(min_value=LONGEST_ACCOUNT_ID, max_value=63)
 
 

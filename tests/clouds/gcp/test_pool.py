@@ -229,7 +229,7 @@ def test_flex_start_machines_end_and_are_never_repaired(made: Recorded) -> None:
     assert found["nodeConfig"]["maxRunDuration"] == "86400s"
     assert found["nodeConfig"]["reservationAffinity"] == NO_RESERVATION
     assert found["management"] == {"autoRepair": False, "autoUpgrade": True}
-    assert found["upgradeSettings"] == {"strategy": "SHORT_LIVED"}
+    assert "upgradeSettings" not in found
     assert found["autoscaling"] == {"totalMinNodeCount": 0, "totalMaxNodeCount": 3, "locationPolicy": "ANY"}
     assert found["nodeConfig"]["guestAccelerators"][0]["type"] == "nvidia-tesla-a100"
 
@@ -238,11 +238,17 @@ def test_queued_machines_are_labelled_by_us_and_their_pods_tolerate_gkes_taint(m
     found = node_pool(made, "queue-queued-a3-highgpu-8g")
     assert found["queuedProvisioning"] == {"enabled": True}
     assert found["nodeConfig"]["labels"]["cloud.google.com/gke-queued"] == "true"
-    assert found["upgradeSettings"] == {"strategy": "SHORT_LIVED"}
+    assert "upgradeSettings" not in found
     assert found["autoscaling"]["locationPolicy"] == "ANY"
     assert reference(made, "queue")["pod"]["tolerations"] == [
         {"key": "cloud.google.com/gke-queued", "operator": "Equal", "value": "true", "effect": "NoSchedule"}
     ]
+
+
+def test_a_run_on_queued_machines_says_how_long_it_wants_them(made: Recorded) -> None:
+    asks = {name: reference(made, name)["pod"].get("request") for name in ("queue", "flex", "old")}
+    longest = {"provreq.kueue.x-k8s.io/maxRunDurationSeconds": "604800"}
+    assert asks == {"queue": longest, "flex": None, "old": None}
 
 
 def test_an_attached_accelerator_is_named_beside_its_machine(made: Recorded) -> None:

@@ -4,6 +4,7 @@ Numbers are those of the list of configurations to refuse before apply that this
 """
 
 import warnings
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.clouds.gcp.pool_recordings import ZONES
 from tests.environment_files import load, mistakes
+from tests.k8s.manifests import RUN
 
 from springtide import catalog, clouds, selection
 from springtide.clouds.gcp.groups import MOST_GROUPS, Group, evenly, groups
 from springtide.clouds.gcp.node_pool import arguments
+from springtide.clouds.gcp.pool import pod_part
 from springtide.clouds.gcp.reservation import shared_block_findings
+from springtide.k8s.training import indexed_job
 from springtide.spec import PoolSpec, SharingSpec
 
 with warnings.catch_warnings():
@@ -252,8 +256,36 @@ def test_9_10_11_12_14_an_upgrade_needs_no_spare_machine_and_can_go_on(
     for group, said in rendered(pool):
         waited_for = group.kind in {"flex-start", "queued"}
         surge = {"strategy": "SURGE", "max_surge": 0, "max_unavailable": 1}
-        assert said["upgrade_settings"] == ({"strategy": "SHORT_LIVED"} if waited_for else surge)
+        # GKE's own strategy for machines that are waited for has no name that the provider takes.
+        assert said.get("upgrade_settings") == (None if waited_for else surge)
         assert said["management"]["auto_upgrade"] is True
+
+
+@LAW
+@given(accepted())
+def test_what_pods_of_a_job_share_is_had_in_one_zone_and_of_one_kind_of_capacity_only(
+    pool: tuple[PoolSpec, selection.Choice],
+) -> None:
+    """Design: a job of several nodes lands on one rung and in one zone, always, for whatever purpose the pool is."""
+    spec, choice = pool
+    run = replace(RUN, place=replace(RUN.place, part=pod_part("p", spec, choice, version="1.35")))
+    pods = indexed_job(run)["spec"]["template"]["spec"]["affinity"]["podAffinity"]
+    keys = [term["topologyKey"] for term in pods["requiredDuringSchedulingIgnoredDuringExecution"]]
+    kinds: dict[tuple[str, ...], set[tuple[str, str]]] = {}
+    for group in groups("p", spec, choice):
+        for zone in group.zones:
+            labels = {"cloud.google.com/gke-nodepool": group.name, "topology.kubernetes.io/zone": zone}
+            kinds.setdefault(tuple(labels[key] for key in keys), set()).add((group.kind, zone))
+    assert all(len(found) == 1 for found in kinds.values())
+
+
+@pytest.mark.parametrize(("hours", "seconds"), [(None, "604800"), (1, "3600"), (24, "86400")])
+def test_queued_machines_are_wanted_for_as_long_as_the_file_says_and_else_for_a_week(
+    hours: int | None, seconds: str
+) -> None:
+    spec = PoolSpec(gpu="H100", gpus_per_node=8, max_nodes=1, capacity=("queued",), max_run_hours=hours)
+    asked = pod_part("q", spec, selection.Choice(), version="1.35")["request"]
+    assert asked == {"provreq.kueue.x-k8s.io/maxRunDurationSeconds": seconds}
 
 
 @LAW

@@ -3,7 +3,7 @@
 from springtide.clouds import Cloud
 from springtide.clouds.aws.addons import ADDONS, addon, storage_controllers
 from springtide.clouds.aws.cluster import cluster, cluster_findings
-from springtide.clouds.aws.controllers import controller, pool_controllers
+from springtide.clouds.aws.controllers import controller, pool_controllers, queue_controllers
 from springtide.clouds.aws.exposure import (
     exposure_conditions,
     exposure_controllers,
@@ -34,6 +34,8 @@ class Aws:
     """The functions of this folder, as the `Cloud` protocol wants them."""
 
     name = "aws"
+    machines: tuple[str, ...] = ("aws",)
+    without: tuple[str, ...] = ()
     charts: tuple[str, ...] = ("metrics-server",)
     addons: tuple[str, ...] = tuple(ADDONS)
     system_machine_types: tuple[str, ...] = ("m7i.large",)
@@ -67,6 +69,7 @@ class Aws:
     shared_findings = staticmethod(shared_findings)
     storage_controllers = staticmethod(storage_controllers)
     provider = staticmethod(provider)
+    queue_controllers = staticmethod(queue_controllers)
     registry = staticmethod(registry)
     reservation_findings = staticmethod(reservation_findings)
     wakes = staticmethod(wakes)

@@ -31,3 +31,8 @@ def pool_controllers(spec: PoolSpec, mode: str) -> tuple[str, ...]:
     """Charts and add-ons without which such a pool does not work; in Auto Mode AWS runs Karpenter itself."""
     makers = KARPENTER if mode == "standard" and woken(spec) else ()
     return (*makers, *(EFA_PLUGIN if spec.fabric == "efa" else ()))
+
+
+def queue_controllers() -> tuple[str, ...]:
+    """Charts without which nothing holds a run back."""
+    return ("kueue",)

@@ -1,14 +1,13 @@
-"""Karpenter's custom resources as data: how machines of a pool are made (EC2NodeClass), how many and when (NodePool)."""
+"""Karpenter's custom resources on AWS as data: how machines of a pool are made, and which of them a rung may have."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from springtide.catalog import MachineType
 from springtide.clouds.aws.efa import Interface
 from springtide.clouds.aws.ladder import ZONE, Rung
 from springtide.clouds.aws.nodes import BOTTLEROCKET_DATA_DISK
-from springtide.k8s import Manifest
-from springtide.k8s.pod import GPU
+from springtide.k8s import Manifest, karpenter
 
 FLOORS: Mapping[str, tuple[int, ...]] = {
     "karpenter.sh/v1 and nothing older": (1, 1),
@@ -20,47 +19,9 @@ FLOORS: Mapping[str, tuple[int, ...]] = {
 """What we use of Karpenter, and the oldest version that has it (its upgrade guide and task pages)."""
 BOTTLEROCKET_FLOOR = (1, 22)
 """Oldest Bottlerocket that makes one disk of a machine's NVMe at Karpenter's word (Karpenter's page on node classes)."""
-ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
 SYSTEM_DISK = "/dev/xvda"
 SYSTEM_DISK_GIB = 4
 """Bottlerocket's own, read-only system; what Karpenter gives it where nothing is said."""
-DRAIN = "20m"
-"""Longest that a node's drain may take. Without an end, one pod that will not go would hold up a destroy for ever.
-
-It is longer than the longest grace that we give a pod (`grace.VOLUNTARY_NOTICE_SECONDS`), so a save is never cut short.
-"""
-DO_NOT_DISRUPT = {"karpenter.sh/do-not-disrupt": "true"}
-"""Annotation of pods that no voluntary disruption may end. Expiry and the end of a drain do not ask: hence the rest."""
-
-_TRAINING = {
-    "expireAfter": "Never",
-    "disruption": {
-        "consolidationPolicy": "WhenEmpty",
-        # Long enough for a run's next try to find the machines that it had.
-        "consolidateAfter": "15m",
-        # With an end to its drain, a drifted node would go whatever its pods say. An empty one goes by itself.
-        "budgets": [{"nodes": "0", "reasons": ["Drifted", "Underutilized"]}, {"nodes": "100%", "reasons": ["Empty"]}],
-    },
-}
-_SERVING = {
-    "expireAfter": "720h",
-    "disruption": {
-        "consolidationPolicy": "WhenEmptyOrUnderutilized",
-        # Longer than a model takes to load, or nodes would come and go with every wave of requests.
-        "consolidateAfter": "10m",
-        "budgets": [{"nodes": "1", "reasons": ["Drifted", "Underutilized"]}, {"nodes": "100%", "reasons": ["Empty"]}],
-    },
-}
-_GENERAL = {
-    "expireAfter": "720h",
-    "disruption": {
-        "consolidationPolicy": "WhenEmpty",
-        "consolidateAfter": "5m",
-        "budgets": [{"nodes": "1", "reasons": ["Drifted"]}, {"nodes": "100%", "reasons": ["Empty"]}],
-    },
-}
-LIVES: Mapping[str, Mapping[str, Any]] = {"training": _TRAINING, "serving": _SERVING, "general": _GENERAL}
-"""By purpose, how long a node lives and what may end it."""
 
 
 def node_pool(  # noqa: PLR0913  a pool has this many sides
@@ -79,41 +40,21 @@ def node_pool(  # noqa: PLR0913  a pool has this many sides
         machines: Machine types that it may make.
         labels: Labels of its nodes, by which pods find them.
         taints: Taints of its nodes.
-        purpose: A key of `LIVES`.
-        gpus: Most GPUs that it may have at once. Karpenter checks it before each launch and may overrun it by what was
-            launched at the same moment.
+        purpose: What runs on them, a key of `k8s.karpenter.LIVES`.
+        gpus: Most GPUs that it may have at once.
     """
-    life = LIVES[purpose]
-    return {
-        "api_version": "karpenter.sh/v1",
-        "kind": "NodePool",
-        "metadata": {"name": rung.name},
-        "spec": {
-            "weight": rung.weight,
-            "limits": {GPU: str(gpus)},
-            "disruption": dict(life["disruption"]),
-            "template": {
-                "metadata": {"labels": dict(labels)},
-                "spec": {
-                    "nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": rung.node_class},
-                    "requirements": _requirements(rung, machines),
-                    "taints": list(taints),
-                    "expireAfter": life["expireAfter"],
-                    "terminationGracePeriod": DRAIN,
-                },
-            },
-        },
-    }
-
-
-def _requirements(rung: Rung, machines: Sequence[MachineType]) -> list[Manifest]:
-    wanted: Mapping[str, Iterable[str]] = {
-        "karpenter.sh/capacity-type": rung.kinds,
-        "node.kubernetes.io/instance-type": [machine.name for machine in machines],
-        "kubernetes.io/arch": sorted({ARCHITECTURES[machine.architecture] for machine in machines}),
-        ZONE: rung.zones,
-    }
-    return [{"key": key, "operator": "In", "values": list(values)} for key, values in wanted.items()]
+    return karpenter.node_pool(
+        rung.name,
+        weight=rung.weight,
+        node_class={"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": rung.node_class},
+        requirements=karpenter.requirements(
+            rung.kinds, {machine.name: machine.architecture for machine in machines}, ZONE, rung.zones
+        ),
+        labels=labels,
+        taints=taints,
+        purpose=purpose,
+        gpus=gpus,
+    )
 
 
 def node_class(  # noqa: PLR0913  a machine has this many sides

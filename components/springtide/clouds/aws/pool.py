@@ -14,7 +14,7 @@ import pulumi_kubernetes as kubernetes
 from springtide import catalog
 from springtide.clouds import PoolParts
 from springtide.clouds.aws import efa, karpenter
-from springtide.clouds.aws.ladder import RUNG, ZONE, Rung, ceiling, managed, placement_group, rungs, together
+from springtide.clouds.aws.ladder import ZONE, Rung, managed, placement_group, rungs, together
 from springtide.clouds.aws.node_group import Nodes, node_group
 from springtide.clouds.aws.nodes import node_release
 from springtide.clouds.aws.order import id_after
@@ -22,13 +22,12 @@ from springtide.clouds.aws.provider import label, tags
 from springtide.cluster import ClusterRef
 from springtide.component import after, child_of, tell
 from springtide.k8s import Manifest
-from springtide.k8s.pod import GPU, PodPart
+from springtide.k8s.karpenter import DELETE_TIMEOUT, DO_NOT_DISRUPT
+from springtide.k8s.pod import PodPart
+from springtide.ladder import RUNG, may_exceed, node_labels, node_taints, tolerations
 from springtide.selection import Choice
-from springtide.spec import Finding, PoolSpec, warn
-from springtide.spec.taints import parsed_taint
+from springtide.spec import PoolSpec
 
-DELETE_TIMEOUT = "60m"
-"""A NodePool is gone when its machines are, and those when their pods have saved."""
 _BEFORE_A_NAME = re.compile(r"arn:[\w-]+:iam::\d*:(role/([\w+=,.@-]+/)*)?")
 """What an ARN says before the name of a role; a placeholder has no path."""
 
@@ -51,17 +50,6 @@ class _Draft:
     def rungs(self) -> tuple[Rung, ...]:
         return rungs(self.name, self.spec, self.choice.zones, self.environment)
 
-    @property
-    def taints(self) -> list[dict[str, str]]:
-        """Taints of its nodes: nothing but a workload's toleration enters."""
-        return [{"key": GPU, "value": "present", "effect": "NoSchedule"}, *map(parsed_taint, self.spec.taints)]
-
-    def labels(self, rung: str) -> dict[str, str]:
-        """Labels of its nodes on one rung."""
-        ours = {"springtide.dev/pool": self.name, "springtide.dev/gpu": self.spec.gpu, RUNG: rung}
-        fabric = {"springtide.dev/fabric": self.spec.fabric} if self.spec.fabric != "none" else {}
-        return {**ours, **fabric, "nvidia.com/gpu.present": "true", **self.spec.labels}
-
     def owned(self, *needed: pulumi.Resource) -> pulumi.ResourceOptions:
         """Options of what is gone only when machines are, and of what a reserved pool must not lose."""
         timeouts = pulumi.CustomTimeouts(delete=DELETE_TIMEOUT)
@@ -72,7 +60,7 @@ class _Draft:
 def gpu_pool(name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, parent: pulumi.Resource) -> PoolParts:
     """Machines that pods of this pool wake, and those that are always there."""
     draft = _Draft(name=name, spec=spec, choice=choice, cluster=cluster, parent=parent)
-    tell(_may_exceed(draft))
+    tell(may_exceed("aws", name, spec, draft.rungs))
     groups = _security_groups(draft)
     placements = _placements(draft)
     made = [*_staying(draft, groups, placements), *_woken(draft, groups, placements)]
@@ -86,34 +74,13 @@ def pod_part(name: str, spec: PoolSpec, choice: Choice, *, version: str) -> PodP
     """What a pod says that takes a whole node of the pool."""
     machines = choice.machine_types
     fabric = spec.fabric == "efa" and bool(machines)
-    tolerated = [
-        {"key": taint["key"], "operator": "Equal", "value": taint["value"], "effect": taint["effect"]}
-        for taint in map(parsed_taint, spec.taints)
-    ]
     return PodPart(
         resources={efa.RESOURCE: str(machines[0].efa_max)} if fabric else {},
         env=dict(efa.ENVIRONMENT) if fabric else {},
-        annotations=dict(karpenter.DO_NOT_DISRUPT) if spec.purpose == "training" and not managed(spec) else {},
-        tolerations=tolerated,
+        annotations=dict(DO_NOT_DISRUPT) if spec.purpose == "training" and not managed(spec) else {},
+        tolerations=tolerations(spec),
         together=RUNG if together(spec) else ZONE,
     )
-
-
-def _may_exceed(draft: _Draft) -> list[Finding]:
-    """Karpenter counts each NodePool by itself; whoever pays must know what that can come to."""
-    spec, most = draft.spec, ceiling(draft.spec, draft.rungs)
-    if most == spec.max_nodes:
-        return []
-    names = ", ".join(rung.name for rung in draft.rungs)
-    message = (
-        f"pool {draft.name} can have {most} nodes when more work waits than {spec.max_nodes} can do: "
-        f"each of its rungs has a limit of its own ({names})."
-    )
-    fix = (
-        f"let its jobs wait in a queue of max_gpus {spec.max_nodes * spec.gpus_per_node}, "
-        "or name one kind of capacity and one zone"
-    )
-    return [warn("aws/ceiling", f"/pools/{draft.name}/max_nodes", spec.max_nodes, message, fix)]
 
 
 def _security_groups(draft: _Draft) -> list[pulumi.Input[str]]:
@@ -182,8 +149,8 @@ def _staying(
         spec=draft.spec,
         choice=draft.choice,
         cluster=draft.cluster,
-        labels=draft.labels(rung),
-        taints=draft.taints,
+        labels=node_labels(draft.name, draft.spec, rung),
+        taints=node_taints(draft.spec),
         groups=groups,
         placement_group=None if placement is None else placements[placement].name,
     )
@@ -216,8 +183,8 @@ def _node_pool(draft: _Draft, rung: Rung) -> Manifest:
     return karpenter.node_pool(
         rung,
         machines=[item for item in draft.choice.machine_types if set(catalog.offered(item, region)) & set(rung.zones)],
-        labels=draft.labels(rung.name),
-        taints=draft.taints,
+        labels=node_labels(draft.name, spec, rung.name),
+        taints=node_taints(spec),
         purpose=spec.purpose,
         gpus=(spec.max_nodes - spec.min_nodes) * spec.gpus_per_node,
     )

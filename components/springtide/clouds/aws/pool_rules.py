@@ -5,15 +5,14 @@ from collections.abc import Iterable, Sequence
 
 from springtide.catalog import MachineType
 from springtide.clouds.aws import efa
-from springtide.clouds.aws.ladder import ceiling, managed, rungs, together
+from springtide.clouds.aws.ladder import managed, rungs, together
+from springtide.ladder import ceiling, label_findings
 from springtide.selection import Choice
 from springtide.spec import Finding, PoolSpec, Source, refuse
 
 DRIVER = 580
 """Branch of the NVIDIA driver inside the pinned Bottlerocket release (the catalog's node images name the source)."""
 _RESERVATION = re.compile(r"cr-[0-9a-f]{8,17}")
-_OWN = ("springtide.dev", "nvidia.com", "karpenter.sh", "karpenter.k8s.aws", "kubernetes.io", "k8s.io", "k8s.aws")
-"""Domains whose labels the nodes have already, or that Karpenter and the API server keep for themselves."""
 
 
 def wakes(spec: PoolSpec) -> bool:
@@ -120,7 +119,7 @@ def pool_findings(spec: PoolSpec, choice: Choice, *, version: str, mode: str) ->
         *_local_disks(spec),
         *_driver(spec, choice.machine_types),
         *_staying_apart(spec, choice),
-        *(found for key in spec.labels for found in _label(key, spec.labels[key])),
+        *label_findings("aws", spec.labels),
     ]
 
 
@@ -179,11 +178,3 @@ def _staying_apart(spec: PoolSpec, choice: Choice) -> list[Finding]:
     if spec.min_nodes == 0 or managed(spec) or not together(spec) or len(choice.zones) <= 1:
         return []
     return [_one_zone(choice, "nodes that lie together and stay are in one zone")]
-
-
-def _label(key: str, value: str) -> list[Finding]:
-    domain = key.partition("/")[0] if "/" in key else ""
-    if not any(domain == own or domain.endswith(f".{own}") for own in _OWN):
-        return []
-    message = f"label {key} is not a pool's to set."
-    return [refuse("aws/label", f"/labels/{key.replace('/', '~1')}", value, message, "use a domain of your own")]

@@ -4,7 +4,13 @@ from springtide.clouds import Cloud
 from springtide.clouds.gcp.cluster import cluster
 from springtide.clouds.gcp.cluster_rules import cluster_findings
 from springtide.clouds.gcp.compute_class import ladder_findings
-from springtide.clouds.gcp.controllers import addon, controller, pool_controllers, storage_controllers
+from springtide.clouds.gcp.controllers import (
+    addon,
+    controller,
+    pool_controllers,
+    queue_controllers,
+    storage_controllers,
+)
 from springtide.clouds.gcp.exposure import (
     exposure_conditions,
     exposure_controllers,
@@ -14,7 +20,7 @@ from springtide.clouds.gcp.exposure import (
 )
 from springtide.clouds.gcp.fabric import gpudirect_findings
 from springtide.clouds.gcp.filestore import shared, shared_findings
-from springtide.clouds.gcp.flex import flex_start_findings, queued_findings
+from springtide.clouds.gcp.flex import PROVISIONING_CLASS, flex_start_findings, queued_findings
 from springtide.clouds.gcp.identity import identity
 from springtide.clouds.gcp.lustre import lustre, lustre_findings
 from springtide.clouds.gcp.network import network
@@ -32,9 +38,12 @@ class Gcp:
     """The functions of this folder, as the `Cloud` protocol wants them."""
 
     name = "gcp"
+    machines: tuple[str, ...] = ("gcp",)
+    without: tuple[str, ...] = ()
     charts: tuple[str, ...] = ()
     addons: tuple[str, ...] = ()
     system_machine_types: tuple[str, ...] = ("e2-standard-4",)
+    provisioning_class = PROVISIONING_CLASS
     account_findings = staticmethod(account_findings)
     addon = staticmethod(addon)
     controller = staticmethod(controller)
@@ -67,6 +76,7 @@ class Gcp:
     sharing_findings = staticmethod(sharing_findings)
     storage_controllers = staticmethod(storage_controllers)
     provider = staticmethod(provider)
+    queue_controllers = staticmethod(queue_controllers)
     registry = staticmethod(registry)
     shared = staticmethod(shared)
     shared_findings = staticmethod(shared_findings)

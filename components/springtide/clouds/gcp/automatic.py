@@ -6,7 +6,7 @@ What Autopilot cannot be told is refused. It knows no upper bound, which whoever
 from typing import Any
 
 from springtide.clouds.gcp.compute_class import class_name
-from springtide.clouds.gcp.flex import MOST_HOURS
+from springtide.clouds.gcp.flex import most_seconds
 from springtide.clouds.gcp.groups import Group
 from springtide.clouds.gcp.node_pool import disk_type
 from springtide.k8s import Manifest
@@ -65,11 +65,10 @@ def _rule(group: Group, spec: PoolSpec) -> dict[str, Any]:
 
 
 def _bought(group: Group, spec: PoolSpec) -> dict[str, Any]:
-    hours = MOST_HOURS if spec.max_run_hours is None else spec.max_run_hours
     ways: dict[str, dict[str, Any]] = {
         "on-demand": {"spot": False},
         "spot": {"spot": True},
-        "flex-start": {"flexStart": {"enabled": True}, "maxRunDurationSeconds": hours * 3600},
+        "flex-start": {"flexStart": {"enabled": True}, "maxRunDurationSeconds": most_seconds(spec)},
     }
     return ways[group.kind] if group.kind in ways else {"reservations": _reservation(spec)}
 

@@ -31,7 +31,8 @@ MAINTENANCE: gcp.container.ClusterMaintenancePolicyArgsDict = {
         "recurrence": "FREQ=WEEKLY;BYDAY=SA,SU",
     },
     # The minor version is the file's to say, and a node that is upgraded takes a run with it. Patches of the control
-    # plane go on; the end of a version's support ends this too.
+    # plane go on; the end of a version's support ends this too. What GKE is asked for is not held back: so nodes follow
+    # a new version when somebody says so (`node_pool`).
     "maintenance_exclusions": [
         {
             "exclusion_name": "versions-are-ours",

@@ -22,6 +22,11 @@ def pool_controllers(spec: PoolSpec, mode: str) -> tuple[str, ...]:  # noqa: ARG
     return ("kueue",) if "queued" in spec.capacity else ()
 
 
+def queue_controllers() -> tuple[str, ...]:
+    """Charts without which nothing holds a run back."""
+    return ("kueue",)
+
+
 def storage_controllers(spec: StorageSpec) -> tuple[str, ...]:  # noqa: ARG001
     """Charts and add-ons without which nothing mounts such storage; GKE's own drivers are switched on with the cluster."""
     return ()

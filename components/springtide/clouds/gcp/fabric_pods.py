@@ -112,6 +112,8 @@ def _tcpx(machine: MachineType, cards: Sequence[str]) -> PodPart:
         },
         annotations=_devices("tcpx-daemon", machine.gpus),
         host_paths={LIBRARIES_ON_NODE: LIBRARIES, TCPX_SOCKET: TCPX_SOCKET},
+        # For memory that the cards reach; examples/gke-a3-highgpu/nccl-test.yaml has it, those of the other two have not.
+        capabilities=["IPC_LOCK"],
         sidecars=[daemon],
     )
 

@@ -6,6 +6,11 @@ from springtide.spec import Finding, PoolSpec, refuse
 WAITING = ("flex-start", "queued")
 MOST_HOURS = 168
 """A machine that was waited for is taken back after seven days at most."""
+PROVISIONING_CLASS = "queued-provisioning.gke.io"
+"""Who hands over queued capacity, in words of Kubernetes' ProvisioningRequest."""
+MOST_SECONDS = "provreq.kueue.x-k8s.io/maxRunDurationSeconds"
+"""Annotation of a run that Kueue hands on: how long its machines are wanted for. GKE's documentation on flex-start with
+queued provisioning has it on the Job; Kueue copies parameters from a run, and not from its pods (its KEP 1788)."""
 COMPACT_FLEX_START = ("a3-ultragpu-", "a4-")
 """Series whose flex-start machines can lie close together; H4D is the other one, and has no GPU."""
 
@@ -34,6 +39,11 @@ def hours_findings(spec: PoolSpec) -> list[Finding]:
         return []
     message = f"GCP takes such machines back after {MOST_HOURS} hours at the latest."
     return [refuse("gcp/max-run-hours", "/max_run_hours", hours, message, f"use at most {MOST_HOURS}")]
+
+
+def most_seconds(spec: PoolSpec) -> int:
+    """How long a machine that was waited for runs."""
+    return (MOST_HOURS if spec.max_run_hours is None else spec.max_run_hours) * 3600
 
 
 def _from_zero(spec: PoolSpec, kind: str) -> list[Finding]:

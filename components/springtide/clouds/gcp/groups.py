@@ -3,6 +3,7 @@
 The order of a ladder is the order of its kinds of capacity, and within a kind that of machine types, cheapest first.
 A job must not be torn between two kinds or two zones. Where it could be, because there are several kinds or because
 nodes lie close together, every zone has node pools of its own, and the node pool is what a job's pods have in common.
+Where a serving pool's node pools span zones, a job on it has the zone in common as well, as everywhere (`k8s.training`).
 Elsewhere one node pool spans the zones: its upper bound is then that of the whole GPU pool.
 """
 
@@ -76,7 +77,7 @@ def per_zone(spec: PoolSpec) -> bool:
 
 
 def together(spec: PoolSpec) -> str:
-    """Node label whose value the pods of one job share, so that they land on one kind of capacity in one zone."""
+    """Node label whose value the pods of one job share besides their zone, so that all are of one kind of capacity."""
     return NODE_POOL if len(spec.capacity) > 1 or per_zone(spec) else ZONE
 
 

@@ -1,4 +1,12 @@
-"""What a node pool says of itself: a pure function of the GPU pool and of which of its node pools this is."""
+"""What a node pool says of itself: a pure function of the GPU pool and of which of its node pools this is.
+
+None says a version. A new one gets the control plane's, and keeps it, at zero nodes too, until somebody asks GKE to upgrade
+it: the cluster's maintenance exclusion holds back what GKE would do by itself, and not what it is asked for. The provider
+has no word for "the newest patch of 1.35": a minor version alone is another value than the one that is read back, so that
+every update would upgrade every pool, under whatever runs there (pulumi_gcp, `NodePool.version`); and a full version would
+have to be on offer, and no newer than a control plane whose patch GKE chooses. So the plan says what to run, and when
+(`springtide.offline.upgrade`).
+"""
 
 from typing import Any
 
@@ -6,7 +14,7 @@ import pulumi
 
 from springtide.catalog import MachineType
 from springtide.clouds.gcp.compute_class import COMPUTE_CLASS, class_name
-from springtide.clouds.gcp.flex import COMPACT_FLEX_START, MOST_HOURS, WAITING
+from springtide.clouds.gcp.flex import COMPACT_FLEX_START, WAITING, most_seconds
 from springtide.clouds.gcp.groups import Group
 from springtide.clouds.gcp.nodes import guarded
 from springtide.clouds.gcp.notice import SHUTDOWN_SECONDS, SYSTEM_SECONDS, stretches
@@ -54,7 +62,7 @@ def arguments(
         # A channel upgrades nodes by itself and lets nobody switch that off. Flex-start and queued machines end in days,
         # and are upgraded by being replaced then; repairing one would give it back.
         "management": {"auto_repair": group.kind not in WAITING, "auto_upgrade": True},
-        "upgrade_settings": _upgrades(group),
+        **_upgrades(group),
         "node_drain_configs": [
             {
                 "respect_pdb_during_node_pool_deletion": True,
@@ -156,23 +164,28 @@ def _local_disks(machine: MachineType, spec: PoolSpec) -> dict[str, Any]:
 
 def _bought(group: Group, spec: PoolSpec) -> dict[str, Any]:
     none = {"consume_reservation_type": "NO_RESERVATION"}
-    hours = MOST_HOURS if spec.max_run_hours is None else spec.max_run_hours
     ways: dict[str, dict[str, Any]] = {
         # An open reservation that fits is used by itself, as on any machine of the project.
         "on-demand": {},
         "spot": {"spot": True, "reservation_affinity": none},
         "reserved": {"reservation_affinity": affinity(spec)},
-        "flex-start": {"flex_start": True, "max_run_duration": f"{hours * 3600}s", "reservation_affinity": none},
+        "flex-start": {"flex_start": True, "max_run_duration": f"{most_seconds(spec)}s", "reservation_affinity": none},
+        # How long these run, each run says that waits for them.
         "queued": {"reservation_affinity": none},
     }
     return ways[group.kind]
 
 
 def _upgrades(group: Group) -> dict[str, Any]:
-    """Scarce machines are given back before others are asked for: a spare one may never come."""
+    """Scarce machines are given back before others are asked for: a spare one may never come.
+
+    Where machines are waited for, GKE upgrades by its own strategy, SHORT_LIVED. The provider refuses that word, and would
+    see a difference in any other for ever (google-beta 7.45: `upgrade_settings.strategy`; provider-upjet-gcp pull request
+    1029), so nothing is said.
+    """
     if group.kind in WAITING:
-        return {"strategy": "SHORT_LIVED"}
-    return {"strategy": "SURGE", "max_surge": 0, "max_unavailable": 1}
+        return {}
+    return {"upgrade_settings": {"strategy": "SURGE", "max_surge": 0, "max_unavailable": 1}}
 
 
 def _most_pods(spec: PoolSpec) -> int:

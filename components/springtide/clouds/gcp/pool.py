@@ -18,6 +18,7 @@ from springtide.clouds.gcp.compute_class import (
 from springtide.clouds.gcp.fabric import Fabric, fabric, unknown_floor_findings
 from springtide.clouds.gcp.fabric_nodes import daemon_sets
 from springtide.clouds.gcp.fabric_pods import direct_part
+from springtide.clouds.gcp.flex import MOST_SECONDS, most_seconds
 from springtide.clouds.gcp.groups import Group, groups, together
 from springtide.clouds.gcp.node_pool import arguments, taints
 from springtide.clouds.gcp.reservation import shared_block_findings, unknown_findings
@@ -80,7 +81,8 @@ def pod_part(name: str, spec: PoolSpec, choice: Choice, *, version: str) -> PodP
         {"operator": "Equal", **taint}
         for taint in (*taints(name, spec), *(QUEUED if "queued" in spec.capacity else ()))
     ]
-    return {**part, "annotations": notes, "tolerations": accepted, "together": together(spec)}
+    part = {**part, "annotations": notes, "tolerations": accepted, "together": together(spec)}
+    return {**part, "request": {MOST_SECONDS: str(most_seconds(spec))}} if "queued" in spec.capacity else part
 
 
 def _node_pool(  # noqa: PLR0913, PLR0917  a node pool ties all of these together

@@ -38,6 +38,11 @@ SOURCES = (
         files=("pkg/apis/crds/karpenter.sh_nodepools.yaml", "pkg/apis/crds/karpenter.k8s.aws_ec2nodeclasses.yaml"),
     ),
     Source(
+        module="sigs.k8s.io/karpenter",
+        version="v1.14.1",
+        files=("kwok/apis/crds/karpenter.kwok.sh_kwoknodeclasses.yaml",),
+    ),
+    Source(
         module="github.com/kedacore/keda/v2",
         version="v2.20.2",
         files=("config/crd/bases/keda.sh_scaledobjects.yaml", "config/crd/bases/keda.sh_triggerauthentications.yaml"),

@@ -1,0 +1,3 @@
+module springtide.local/pause
+
+go 1.26.0
