@@ -9,13 +9,19 @@ BIN := .venv/bin
 MARKS := .venv/marks
 INSTALL = $(BIN)/uv pip install --python $(BIN)/python --require-hashes
 
-.PHONY: help plan train serve policies test check bench lock format clean
+.PHONY: help plan up down train serve policies test test-local check bench lock format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 plan: $(MARKS)/base ## Plan an environment offline: make plan [ENV=dev] [BASE=main]
 	@$(BIN)/springtide plan $(if $(ENV),$(ENV),--all) $(if $(BASE),--base $(BASE))
+
+up: $(MARKS)/local ## Bring the whole platform up on this machine: make up [ENV=local]
+	@$(BIN)/springtide up $(or $(ENV),local)
+
+down: $(MARKS)/local ## Take it down again
+	@$(BIN)/springtide down $(or $(ENV),local)
 
 train: $(MARKS)/workloads ## Train a small GPT here, with the entry that a container runs
 	@$(BIN)/python -m springtide_workloads.local train
@@ -27,6 +33,10 @@ policies: $(MARKS)/policies ## Install what `pulumi up --policy-pack policies` n
 
 test: $(MARKS)/dev ## Run the tests
 	@$(BIN)/python -m pytest
+
+test-local: $(MARKS)/dev ## Run the tests that need a control plane on this machine; builds it first, once
+	@$(BIN)/python -m springtide.local.build
+	@$(BIN)/python -m pytest -m local tests/local
 
 check: $(MARKS)/dev ## Lint, types, import arrows
 	$(BIN)/ruff check
@@ -72,7 +82,12 @@ $(MARKS)/workloads: requirements/workloads.txt $(MARKS)/base
 	@$(INSTALL) -r requirements/workloads.txt
 	@touch $@
 
-$(MARKS)/dev: requirements/dev.txt $(MARKS)/policies $(MARKS)/workloads
+$(MARKS)/local: requirements/local.txt $(MARKS)/workloads
+	@echo "▸ what a control plane on this machine needs"
+	@$(INSTALL) -r requirements/local.txt
+	@touch $@
+
+$(MARKS)/dev: requirements/dev.txt $(MARKS)/policies $(MARKS)/local
 	@echo "▸ tools for tests and checks"
 	@$(INSTALL) -r requirements/dev.txt
 	@touch $@

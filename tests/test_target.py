@@ -43,6 +43,8 @@ def test_a_section_that_is_none_is_empty(tmp_path: Path) -> None:
         ("config: [", "dev", "while parsing"),
         (edited(("cloud: aws", "cloud: asw")), "dev", "stacks/Pulumi.dev.yaml:2 cloud: unknown cloud 'asw'."),
         (edited(('"123456789012"', "123456789012")), "dev", "put it in quotes"),
+        ("config: {cloud: local}", "dev", "dev is on this machine: it has no account"),
+        ("config: {cloud: local}", "dev", "`springtide up dev` starts it, and makes its image"),
         ("config: {'on': prod}", "dev", "no environment 'prod': The project has dev"),
         ("config: {'on': dev}", "dev", "3 mistakes in stacks/Pulumi.dev.yaml"),
     ],

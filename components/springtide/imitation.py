@@ -4,18 +4,23 @@ Real Kubernetes, with Karpenter and KEDA, runs on this machine before anything o
 simulated, with the machine types, prices and boot times that a cloud has in the catalog.
 """
 
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
 
 from springtide import catalog, selection
+from springtide.parse import read, sound
 from springtide.sections import (
     DEFAULT_MACHINES,
     LOCAL,
+    MEANINGLESS,
+    OWN_MACHINES,
     ControllersSection,
     EnvironmentFile,
     ImagesSection,
     LocalFile,
 )
-from springtide.spec import PRIVATE, ClusterSpec, spec
+from springtide.spec import PRIVATE, ClusterSpec, Finding, spec
 
 ACCOUNT = "this-machine"
 """In place of an account."""
@@ -37,13 +42,24 @@ class Imitation(EnvironmentFile):
     """Cloud whose machine types, prices and boot times are imitated."""
 
 
-def whole(file: EnvironmentFile | LocalFile) -> EnvironmentFile:
-    """What a file means; a cloud's own says everything itself.
+def read_platform(said: Mapping[str, Any]) -> tuple[EnvironmentFile, list[Finding]]:
+    """What a platform's file means, or what is left of it without the mistakes; and all mistakes of its sections.
 
-    A local one spans every zone of the region that the catalog knows best, for it has no place of its own.
+    Args:
+        said: What the file says; its `cloud` decides which keys mean something.
     """
-    if not isinstance(file, LocalFile):
-        return file
+    if said.get("cloud") != LOCAL:
+        own, found = read(EnvironmentFile, said)
+        return sound(EnvironmentFile, said) if own is None else own, _with_reasons(found, OWN_MACHINES)
+    here, found = read(LocalFile, said)
+    return whole(sound(LocalFile, said) if here is None else here), _with_reasons(found, MEANINGLESS)
+
+
+def whole(file: LocalFile) -> Imitation:
+    """What a local file means.
+
+    It spans every zone of the region that the catalog knows best, for it has no place of its own.
+    """
     # Of a cloud that nobody knows, `relations` says so; until then any other stands in for it.
     described = file.machines if file.machines in catalog.clouds() else DEFAULT_MACHINES
     region = catalog.best_known_region(described)
@@ -57,3 +73,19 @@ def whole(file: EnvironmentFile | LocalFile) -> EnvironmentFile:
         images=ImagesSection(digest=DIGEST),
         controllers=ControllersSection(existing=PRESENT),
     )
+
+
+def _with_reasons(mistakes: Sequence[Finding], reasons: Mapping[str, str]) -> list[Finding]:
+    """Mistakes of a file, where keys that mean something on other clouds are told why they mean nothing here."""
+    return [
+        replace(
+            found,
+            rule="settings/meaningless",
+            message=f"{key} means nothing on this cloud: {reasons[key]}.",
+            fix="remove it",
+            allowed=(),
+        )
+        if found.rule == "settings/unknown-key" and (key := found.path.removeprefix("/")) in reasons
+        else found
+        for found in mistakes
+    ]

@@ -25,7 +25,7 @@ places that pods can share, and its own is none of them.
 
 _OWN = (
     *("springtide.dev", "nvidia.com", "karpenter.sh", "kubernetes.io", "k8s.io"),
-    *("karpenter.k8s.aws", "k8s.aws", "karpenter.kwok.sh", "kwok.sh"),
+    *("karpenter.k8s.aws", "k8s.aws", "karpenter.kwok.sh", "kwok.x-k8s.io"),
 )
 """Domains whose labels the nodes have already, or that Karpenter, its providers and the API server keep for themselves."""
 

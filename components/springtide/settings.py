@@ -23,16 +23,7 @@ from springtide.offline.config import read_environment
 from springtide.offline.goyaml import ConfigError
 from springtide.parse import read, sound
 from springtide.pool import GpuPoolArgs
-from springtide.sections import (
-    LOCAL,
-    MEANINGLESS,
-    OWN_MACHINES,
-    EnvironmentFile,
-    JobSection,
-    LocalFile,
-    ServiceSection,
-    WorkFile,
-)
+from springtide.sections import LOCAL, EnvironmentFile, JobSection, ServiceSection, WorkFile
 from springtide.service import ModelServiceArgs
 from springtide.spec import PRIVATE, Finding, QueueSpec, SpecError, StorageSpec, refuse
 from springtide.storage import StorageArgs
@@ -242,31 +233,11 @@ def _platform(name: str, said: Mapping[str, Any]) -> Settings:
     Raises:
         SpecError: every mistake at once.
     """
-    kind = LocalFile if said.get("cloud") == LOCAL else EnvironmentFile
-    read_file, found = read(kind, said)
-    mistakes = _of_another_cloud(kind, found)
-    file = imitation.whole(sound(kind, said) if read_file is None else read_file)
+    file, mistakes = imitation.read_platform(said)
     mistakes += relations.findings(name, file, mistakes)
-    if read_file is None or mistakes:
+    if mistakes:
         raise SpecError(mistakes, f"environment {name}")
     return Settings(name, file)
-
-
-def _of_another_cloud(kind: type, mistakes: Sequence[Finding]) -> list[Finding]:
-    """Mistakes of a platform's file, where keys that mean something on other clouds are told why they mean nothing here."""
-    reasons = MEANINGLESS if kind is LocalFile else OWN_MACHINES
-    return [
-        replace(
-            found,
-            rule="settings/meaningless",
-            message=f"{key} means nothing on this cloud: {reasons[key]}.",
-            fix="remove it",
-            allowed=(),
-        )
-        if found.rule == "settings/unknown-key" and (key := found.path.removeprefix("/")) in reasons
-        else found
-        for found in mistakes
-    ]
 
 
 def configuration(project: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from tests.environment_files import ENVIRONMENTS, ROOT
 from tests.recordings import of_text
 
@@ -56,7 +57,21 @@ config:
   images: {digest: "sha256:0101010101010101010101010101010101010101010101010101010101010101"}
 """
 """A cluster whose nodes GKE makes by itself."""
-TEXTS = {"direct": DIRECT, "autopilot": AUTOPILOT}
+LOCAL = """\
+config:
+  cloud: local
+  machines: aws
+  pools:
+    train: {gpu: H100, gpus_per_node: 8, capacity: [spot, on-demand], max_nodes: 4, purpose: training}
+    serve: {gpu: L4, gpus_per_node: 1, capacity: [spot, on-demand], max_nodes: 3, purpose: serving}
+  storage: {artifacts: {kind: bucket}}
+  jobs:
+    gpt: {recipe: gpt_tiny, pool: train, nodes: 2, checkpoints: artifacts, run: first}
+  services:
+    chat: {model: {job: gpt}, pool: serve, replicas: {min: 1, max: 3}, scale_on: {in_flight_per_replica: 4}}
+"""
+"""What `make up` brings up, with a service that never sleeps."""
+TEXTS = {"direct": DIRECT, "autopilot": AUTOPILOT, "local": LOCAL}
 SHIPPED = ("dev", "prod-aws", "prod-gcp")
 WRITTEN = ("full", "ladder", "gcp-ladder", "auto", "files", "exposed", "gcp-exposed")
 EVERY = (*SHIPPED, *WRITTEN, *TEXTS)
@@ -66,9 +81,10 @@ EVERY = (*SHIPPED, *WRITTEN, *TEXTS)
 def plan_of(name: str) -> Plan:
     """The plan of an environment of `stacks/` or of `tests/environments`, or of a text above."""
     text = TEXTS[name] if name in TEXTS else _file(name).read_text(encoding="utf-8")
-    cloud = "gcp" if "cloud: gcp" in text else "aws"
-    region = next(line.split(":")[1].strip() for line in text.splitlines() if line.startswith("  region:"))
-    return plan(of_text(text, name).resources, name=name, cloud=cloud, region=region)
+    said = yaml.safe_load(text)["config"]
+    return plan(
+        of_text(text, name).resources, name=name, cloud=said["cloud"], region=said.get("region", REGIONS["aws"])
+    )
 
 
 def plan(resources: tuple[Resource, ...], name: str = "dev", cloud: str = "aws", region: str = "us-east-1") -> Plan:

@@ -1,16 +1,11 @@
 """Applying objects to a real API server."""
 
-import contextlib
-import socket
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Self
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -26,16 +21,23 @@ from tests.local.applied_objects import (
     tide,
     tide_definition,
 )
+from tests.local.relay import Relay
 
 from springtide.local.api import Api
 from springtide.local.apply import Outcome, apply, remove
 from springtide.local.diff import render
 from springtide.local.errors import KubeconfigError, UnknownKindError, UnreachableError
+from springtide.local.plane.control_plane import ControlPlane
 from springtide.local.prune import Pruning
 from springtide.local.refs import ENVIRONMENT, Object, Ref, managed
 
 pytestmark = [pytest.mark.local, pytest.mark.enable_socket]
 Apply = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(control_plane: ControlPlane) -> Path:
+    return control_plane.home.kubeconfig
 
 
 @pytest.fixture(scope="module")
@@ -342,51 +344,3 @@ def test_a_kubeconfig_that_is_none_is_told_by_path(tmp_path: Path, text: str, sa
     with pytest.raises(KubeconfigError, match=says) as told:
         Api.connect(file)
     assert str(file) in str(told.value)
-
-
-class Relay:
-    """Passes bytes on to an API server until it is cut: a server that goes away, as its clients see it."""
-
-    def __init__(self, kubeconfig: Path, folder: Path) -> None:
-        config = yaml.safe_load(kubeconfig.read_text())
-        [cluster] = config["clusters"]
-        host, port = cluster["cluster"]["server"].removeprefix("https://").split(":")
-        self._target = (host, int(port))
-        self._door = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._door.getsockname()[1]
-        cluster["cluster"]["server"] = f"https://127.0.0.1:{self.port}"
-        self.kubeconfig = folder / "relayed"
-        self.kubeconfig.write_text(yaml.safe_dump(config))
-        self._open: list[socket.socket] = []
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.cut()
-
-    def cut(self) -> None:
-        for end in (self._door, *self._open):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                near, _ = self._door.accept()
-            except OSError:
-                return
-            far = socket.create_connection(self._target)
-            self._open += [near, far]
-            for pair in ((near, far), (far, near)):
-                threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
-
-    @staticmethod
-    def _pass_on(source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-        except OSError:
-            return

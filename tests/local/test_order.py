@@ -19,6 +19,7 @@ kinds = st.lists(st.sampled_from(KINDS), max_size=12)
     [
         ("CustomResourceDefinition", "Namespace"), ("Namespace", "ServiceAccount"), ("ServiceAccount", "Job"),
         ("ConfigMap", "Deployment"), ("EC2NodeClass", "NodePool"), ("KWOKNodeClass", "NodePool"), ("NodePool", "Job"),
+        ("Node", "Deployment"),
         ("PersistentVolume", "PersistentVolumeClaim"), ("Deployment", "ScaledObject"), ("JobSet", "PodDisruptionBudget"),
     ],
 )  # fmt: skip

@@ -113,5 +113,13 @@ def test_a_service_that_is_too_large_shrinks_soon() -> None:
     assert down["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 9}]
 
 
-def test_gpus_of_a_pod_are_those_of_all_its_containers() -> None:
-    assert pods.gpus(job("full", "gpt-2026-11-22a")["spec"]["template"]) == 4
+def test_a_pod_by_itself_is_told_like_one_that_somebody_makes() -> None:
+    container = {
+        "name": "main",
+        "image": "main",
+        "env": [{"name": "SPRINGTIDE_MODEL_URL", "value": "gs://models/chat"}],
+    }
+    item = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "main"}, "spec": {"containers": [container]}}
+    found = pods.on_local_storage(item, HERE)
+    assert found["kind"] == "Pod"
+    assert found["spec"]["containers"][0]["env"][0]["value"] == "file:///storage/models/chat"

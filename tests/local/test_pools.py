@@ -1,4 +1,7 @@
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from springtide.local.machines import instance_types
 from springtide.local.pools import GENERAL, disks, shared_machines, simulated
@@ -6,6 +9,13 @@ from springtide.local.substitute import Rendition
 from springtide.local.substitution import Here
 
 from .local_plans import all_of, names_of, one, plan_of, told
+
+AUTOMATIC = {
+    "machineType": "moon-8",
+    "gpu": {"type": "nvidia-moon", "count": 8},
+    "location": {"zones": ["us-central1-a"]},
+}
+MADE_BY_GKE = {"nodePoolAutoCreation": {"enabled": True}}
 
 
 def made(environment: str) -> Rendition:
@@ -168,3 +178,25 @@ def test_every_machine_type_that_a_node_pool_may_make_is_offered_in_its_zones_as
 def test_the_largest_disk_that_a_pool_asks_for_is_the_machines() -> None:
     assert disks(plan_of("ladder"))["g6.xlarge"] == 300
     assert disks(plan_of("ladder"))["p5.48xlarge"] == 200
+
+
+@pytest.mark.parametrize(
+    ("environment", "kind", "inputs", "name"),
+    [
+        ("dev", "NodeGroup", {"instanceTypes": ["moon.large"]}, "cluster-system"),
+        ("prod-gcp", "NodePool", {"nodeConfig": {"machineType": "moon-8"}}, "cluster-system"),
+        ("autopilot", "ComputeClass", {"spec": {"priorities": [AUTOMATIC], **MADE_BY_GKE}}, "train"),
+    ],
+)
+def test_machines_that_the_catalog_does_not_know_are_told_and_not_made(
+    environment: str, kind: str, inputs: dict[str, Any], name: str
+) -> None:
+    plan = plan_of(environment)
+    edited = [
+        replace(it, inputs=it.inputs | inputs) if it.type.endswith(f":{kind}") and it.name == name else it
+        for it in plan.resources
+    ]
+    objects, substitutions = simulated(replace(plan, resources=tuple(edited)), Here())
+    found = Rendition(objects=objects, substitutions=substitutions)
+    assert told(found, f"Machines of types that the catalog does not know ({name})").startswith("none come")
+    assert not [item for item in objects if item["metadata"]["name"].startswith(name)]

@@ -107,3 +107,13 @@ def test_every_run_of_an_environment_keeps_its_pods(environment: str) -> None:
         old = item["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]
         assert found["spec"]["template"]["spec"]["nodeSelector"] == old["spec"]["nodeSelector"]
         assert found["spec"]["template"]["metadata"] == old["metadata"]
+
+
+def test_a_pods_rule_that_does_not_fail_the_job_stays_as_it_is() -> None:
+    item = job_set()
+    inner = item["spec"]["replicatedJobs"][0]["template"]["spec"]
+    ignored = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    inner["podFailurePolicy"]["rules"] = [ignored]
+    found = without_jobset(item, HERE)
+    assert found is not None
+    assert found["spec"]["podFailurePolicy"]["rules"] == [ignored]

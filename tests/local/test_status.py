@@ -15,20 +15,10 @@ from springtide.local.diary import Diary
 from springtide.local.karpenter import CAPACITY, MACHINE_TYPE
 from springtide.local.meter import Reading
 from springtide.local.plane.kwok import SIMULATED
+from springtide.local.pool_status import POOL, Rate, list_price, pool_now
 from springtide.local.real.twin import RUNS
 from springtide.local.refs import Object
-from springtide.local.status import (
-    POOL,
-    Observer,
-    Status,
-    addresses,
-    folder_of,
-    job_now,
-    list_price,
-    pool_now,
-    service_now,
-    status,
-)
+from springtide.local.status import Observer, Status, addresses, folder_of, job_now, service_now, status
 from springtide.local.substitution import Substitution
 from springtide.offline.idle import Amount
 from springtide.offline.plan import Plan, Resource
@@ -62,8 +52,9 @@ def claim(name: str, node_name: str = "", **meta: Any) -> Object:
     return {**found, "status": {"nodeName": node_name} if node_name else {}}
 
 
-def prices(_pool: PoolView, _machine_type: str, capacity: str) -> float | None:
-    return {"spot": 10.0, "on-demand": 40.0}.get(capacity)
+def prices(_pool: PoolView, _machine_type: str, capacity: str) -> Rate | None:
+    known = {"spot": 10.0, "on-demand": 40.0}
+    return Rate(usd_per_hour=known[capacity]) if capacity in known else None
 
 
 def with_status(item: Object, **said: Any) -> Object:
@@ -76,9 +67,9 @@ def complete(kind: str) -> list[dict[str, str]]:
 
 def test_a_pool_costs_what_its_nodes_cost_by_how_each_is_bought() -> None:
     found = pool_now(TRAIN, [node("a"), node("b", "on-demand"), node("c", pool="serve")], [], prices)
-    assert [(item.name, item.capacity, item.usd_per_hour) for item in found.nodes] == [
-        ("a", "spot", 10.0),
-        ("b", "on-demand", 40.0),
+    assert [(item.name, item.capacity, item.rate) for item in found.nodes] == [
+        ("a", "spot", Rate(usd_per_hour=10.0)),
+        ("b", "on-demand", Rate(usd_per_hour=40.0)),
     ]
     assert found.cost == Amount(usd=50.0)
     assert found.ceiling == 8
@@ -103,9 +94,20 @@ def test_a_node_counts_from_when_it_is_asked_for_until_it_is_gone() -> None:
 def test_list_prices_are_the_catalogs() -> None:
     listed = catalog.price("aws", "us-east-1", P5, "on-demand")
     assert listed is not None
-    assert list_price(TRAIN, P5, "on-demand") == listed.usd_per_hour
-    assert list_price(TRAIN, f"{P5}.shared2", "on-demand") == listed.usd_per_hour
+    assert list_price(TRAIN, P5, "on-demand") == Rate(usd_per_hour=listed.usd_per_hour)
+    assert list_price(TRAIN, f"{P5}.shared2", "on-demand") == Rate(usd_per_hour=listed.usd_per_hour)
     assert list_price(TRAIN, "no.such", "on-demand") is None
+
+
+def test_spot_capacity_without_a_price_costs_at_most_what_it_costs_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = catalog.price("aws", "us-east-1", P5, "on-demand")
+    assert listed is not None
+    monkeypatch.setattr(catalog, "price", lambda *asked: listed if asked[-1] == "on-demand" else None)
+    found = pool_now(TRAIN, [node("a")], [], list_price)
+    assert found.cost == Amount(usd=listed.usd_per_hour)
+    assert found.cost_at_most
+    assert f"≤ {listed.usd_per_hour:,.2f}" in status_view.render(Status(environment="e", server="s", pools=(found,)))
+    assert list_price(TRAIN, P5, "reserved") is None
 
 
 RUN = {**job("work"), "spec": {"suspend": False}}

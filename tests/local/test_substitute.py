@@ -144,7 +144,7 @@ def test_a_plan_of_aws_in_full() -> None:
     assert [item.what for item in found.substitutions] == [
         "EKS node groups (cluster-system, train)",
         "JobSets (gpt-2026-11-22a)",
-        "Machines of a cloud (serve, train)",
+        "EC2NodeClasses and the NodePools that name them (serve, train)",
         "Releases of Helm charts (jobset, karpenter-crd, karpenter and 3 more)",
         "Kueue's queues (research, research-train)",
         "ScaledObjects of KEDA (chat)",
@@ -152,6 +152,7 @@ def test_a_plan_of_aws_in_full() -> None:
         "Queues of runs (gpt-2026-11-22a)",
         "Time that idle machines stay (serve, train)",
         "Buckets and file systems (chat, draft, gpt-2026-11-22a)",
+        "Machines",
         "Containers",
         "Service addresses and names",
     ]
@@ -215,7 +216,17 @@ def test_a_cloud_of_this_machine_passes_through() -> None:
     registered = kubernetes("karpenter.sh/v1:NodePool", "train", pool)
     found = substitute(plan((registered,)), Here())
     assert one(found, "NodePool", "train")["spec"] == pool["spec"]
-    assert found.substitutions == ()
+    assert [item.what for item in found.substitutions] == ["Machines"]
+
+
+def test_an_environment_of_this_machine_keeps_all_that_it_registers() -> None:
+    found = of("local", Here(groups=KEDA))
+    registered = {str(Ref.of(item)) for item in kubernetes_objects(plan_of("local"))}
+    assert {str(Ref.of(item)) for item in found.objects} == registered
+    assert (
+        variables(one(found, "Job", "gpt-first"))["SPRINGTIDE_ARTIFACTS_URL"]
+        == "file:///storage/artifacts/jobs/gpt/first"
+    )
 
 
 def test_a_field_that_only_a_cloud_knows_is_left_out_and_told() -> None:

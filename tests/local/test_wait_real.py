@@ -8,11 +8,17 @@ from tests.local.applied_objects import Remembers, deployment, namespace
 
 from springtide.local.api import Api
 from springtide.local.apply import apply, remove
+from springtide.local.plane.control_plane import ControlPlane
 from springtide.local.refs import Ref
 from springtide.local.wait import wait
 
 pytestmark = [pytest.mark.local, pytest.mark.enable_socket]
 PLACE = "waited-for"
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(control_plane: ControlPlane) -> Path:
+    return control_plane.home.kubeconfig
 
 
 @pytest.fixture

@@ -130,7 +130,7 @@ def most() -> list[Call]:
         }),
         Call(component="Environment", name="prod", inputs={
             **{key: place[key] for key in ("cloud", "account", "region")},
-            "budgetUsdPerHour": 12.5, "exempt": ["gpu-idle-floor-zero:train"],
+            "machines": "aws", "budgetUsdPerHour": 12.5, "exempt": ["gpu-idle-floor-zero:train"],
         }),
         Call(component="FileSystem", name="corpus", inputs={
             "cluster": inside, "kind": "lustre", "sizeGib": 4800, "mbpsPerTib": 500, "linkedBucket": bucket("raw"),

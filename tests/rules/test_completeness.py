@@ -17,15 +17,21 @@ NUMBERS = sorted({*range(1, 61)} - {18, 19, 20, 27})
 CODE = ROOT / "components" / "springtide"
 MISTAKES = ROOT / "tests" / "errors" / "mistakes.yaml"
 RULE = re.compile(
-    r"(aws|catalog|clouds|controllers|gcp|images|jobs|queues|services|settings|spec|storage)/[a-z][a-z0-9-]*"
+    r"(aws|catalog|clouds|controllers|gcp|images|jobs|local|queues|services|settings|spec|storage)/[a-z][a-z0-9-]*"
 )
 NO_FILE = ("bootstrap.py", "ci.py", "doctor", "offline", "k8s")
 """Parts of the package that no environment file reaches by the settings, or that judge resources."""
+_LOCAL_FILE = "tests/test_settings_local.py, by files of this machine"
 _OWN_PROGRAM = "arguments of a component in a program of one's own; the settings never give such"
 ELSEWHERE = {
     "aws/driver": "every machine that the image's driver does not serve is unusable in the catalog, which says so first",
     "gcp/access-ranges": "tests/clouds/gcp/test_findings.py, by 101 ranges",
     "gcp/fabric-zone": "tests/clouds/gcp/test_pool_rules.py: no region of the catalog has such machines in two zones",
+    "local/account": _OWN_PROGRAM,
+    "local/cluster": _OWN_PROGRAM,
+    "local/in-vain": _LOCAL_FILE,
+    "local/network": _OWN_PROGRAM,
+    "settings/machines": _LOCAL_FILE,
     "settings/file": "tests/rules/test_refusals.py, by a platform's file that is no YAML",
     "spec/grants": _OWN_PROGRAM,
     "spec/plain": _OWN_PROGRAM,
@@ -41,7 +47,9 @@ def said_by_the_code() -> set[str]:
     """Rule ids in the source, but for those of warnings: what is told is not refused."""
     found: set[str] = set()
     for file in CODE.rglob("*.py"):
-        if not set(file.relative_to(CODE).parts) & set(NO_FILE):
+        parts = file.relative_to(CODE).parts
+        # What applies a plan to this machine judges objects; the cloud `local` judges files as every cloud does.
+        if not set(parts) & set(NO_FILE) and parts[0] != "local":
             found |= _rules(ast.parse(file.read_text(encoding="utf-8")))
     return found
 

@@ -8,17 +8,20 @@ import functools
 import math
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
 from springtide.local import compiler, space
 from springtide.local.definitions import definitions
-from springtide.local.home import Home
+from springtide.local.home import Home, home
 from springtide.local.lock import alone
-from springtide.local.programs import Program, answered, chosen, first, on_path
-from springtide.local.progress import Progress, step
+from springtide.local.programs import PROGRAMS, Program, answered, chosen, first, on_path
+from springtide.local.progress import Progress, Terminal, step
 from springtide.local.toolchain import BuildError, Go, go
 
 _UNUSED_SECONDS = 30 * 24 * 3600.0
@@ -159,3 +162,21 @@ def _keep(cache: Path, used: Iterable[Path]) -> None:
     for folder in (cache / "tools").glob("*/*/"):
         if folder.stat().st_mtime < oldest:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> int:
+    """Build every program; the exit status is 1 where that fails, and then the reason was told."""
+    terminal = Terminal(Console())
+    try:
+        found = binaries(home("build", Path.cwd()), tuple(PROGRAMS), terminal)
+    except BuildError as error:
+        terminal.done()
+        terminal.console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        return 1
+    terminal.done()
+    terminal.console.print(f"{len(found.paths)} programs are built", highlight=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -64,6 +64,6 @@ def home(environment: str, project: Path) -> Home:
     """
     where = hashlib.sha256(str(project.resolve()).encode()).hexdigest()[:_DIGEST]
     moved = os.environ.get(HOME)
-    cache = platformdirs.user_cache_path("springtide") if moved is None else Path(moved) / "cache"
-    data = platformdirs.user_data_path("springtide") if moved is None else Path(moved) / "data"
+    cache = platformdirs.user_cache_path("springtide") if moved is None else Path(moved).absolute() / "cache"
+    data = platformdirs.user_data_path("springtide") if moved is None else Path(moved).absolute() / "data"
     return Home(environment=environment, cache=cache, root=data / "environments" / f"{environment}-{where}")

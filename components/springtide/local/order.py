@@ -13,7 +13,7 @@ _RANKS = (
     ("ServiceAccount", "ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding"),
     ("ConfigMap", "Secret", "PersistentVolumeClaim", "LimitRange", "ResourceQuota", "NetworkPolicy"),
     ("EC2NodeClass", "KWOKNodeClass", "NodeClass"),
-    ("NodePool",),
+    ("NodePool", "Node"),
     ("ClusterQueue",),
     ("LocalQueue",),
     ("Service", "APIService", "TriggerAuthentication", "ClusterTriggerAuthentication"),

@@ -119,11 +119,6 @@ def with_variables(pod: Object, changes: Mapping[Env, str | None]) -> Object:
     return with_containers(pod, change)
 
 
-def gpus(pod: Object) -> int:
-    """GPUs that a pod asks for."""
-    return sum(int(item.get("resources", {}).get("requests", {}).get(GPU, 0)) for item in containers(pod))
-
-
 def _moved(container: Object, claims: Mapping[str, str], here: Here) -> Object:
     """A container whose addresses of buckets and of mounted claims lead to the local folder."""
     mounts = {

@@ -24,20 +24,24 @@ class Progress(Protocol):
 
 
 class Terminal:
-    """Tells a person: a spinner with the time so far on a terminal, plain lines elsewhere."""
+    """Tells a person: a spinner with the time so far on a terminal, plain lines elsewhere.
+
+    Attributes:
+        console: Where they look.
+    """
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        self.console = console
         self._status = console.status("", spinner="dots")
         self._began = time.monotonic()
 
     def say(self, text: str) -> None:
         """A line for who waits, with the seconds since the beginning."""
-        self._console.print(f"[dim]{self._elapsed():>6}[/]  {text}", highlight=False)
+        self.console.print(f"[dim]{self._elapsed():>6}[/]  {text}", highlight=False)
 
     def doing(self, text: str) -> None:
         """What is being done just now."""
-        if self._console.is_terminal:
+        if self.console.is_terminal:
             self._status.update(f"{text} [dim]{self._elapsed()}[/]")
             self._status.start()
 

@@ -15,8 +15,8 @@ from springtide.spec import Finding, Severity
 LEAVING_SECONDS = 60.0
 """How long the next ones wait for those before them: a run that saves takes its time, and nothing is lost if it does."""
 _PAUSE = 0.2
-_WITH_PODS = frozenset({"Deployment", "DaemonSet", "Job", "JobSet", "ReplicaSet", "StatefulSet"})
-"""They stay until their pods are gone, so that being gone means that nothing runs any more."""
+_WITH_PARTS = frozenset({"Deployment", "DaemonSet", "Job", "JobSet", "NodePool", "ReplicaSet", "StatefulSet"})
+"""They stay until their pods or machines are gone, so that being gone means that nothing runs or costs any more."""
 _EVERYWHERE = frozenset(
     {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default"), ("ConfigMap", "istio-ca-root-cert")}
 )
@@ -31,8 +31,16 @@ def leftovers(api: Api, owner: str, wanted: Iterable[Ref]) -> list[Object]:
     labelled alike, is not ours.
     """
     keep = {ref.identity for ref in wanted}
-    found = (item for kind in api.kinds() for item in api.metadata(kind, labels=f"{ENVIRONMENT}={owner}"))
+    found = (item for kind in api.kinds() for item in _labelled(api, kind, owner))
     return [item for item in found if _ours(item) and Ref.of(item).identity not in keep]
+
+
+def _labelled(api: Api, kind: Kind, owner: str) -> list[Object]:
+    try:
+        return api.metadata(kind, labels=f"{ENVIRONMENT}={owner}")
+    except RefusedError:
+        # A user may not look at every kind of a cluster that others share: what they may not see they did not apply.
+        return []
 
 
 def _ours(item: Object) -> bool:
@@ -75,7 +83,7 @@ class Pruning:
             self._stays(ref, f"it stays: {inhabitants} is in it, which is not springtide's", fix)
             return False
         try:
-            return self._api.delete(ref, foreground=ref.kind in _WITH_PODS, uid=item["metadata"]["uid"])
+            return self._api.delete(ref, foreground=ref.kind in _WITH_PARTS, uid=item["metadata"]["uid"])
         except ConflictError:
             # Somebody has made another one of the same name since: not ours.
             return False

@@ -3,73 +3,30 @@
 The server is asked, what it says is put together by pure functions. Whatever cannot be reached from here is None.
 """
 
-import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from springtide import catalog
 from springtide.local import diary
 from springtide.local.api import Api
 from springtide.local.diary import Diary
-from springtide.local.karpenter import CAPACITY, MACHINE_TYPE
 from springtide.local.meter import Meter, Reading
 from springtide.local.objects import containers, pod_template
 from springtide.local.plane.kwok import SIMULATED
+from springtide.local.pool_status import POOL, PoolNow, Prices, list_price, pool_now
 from springtide.local.real.twin import RUNS
 from springtide.local.refs import ENVIRONMENT, Object
 from springtide.local.substitution import Substitution
 from springtide.local.wait import condition
 from springtide.offline.idle import Amount, total
 from springtide.offline.plan import Plan
-from springtide.offline.views import JobView, PoolView, ServiceView
+from springtide.offline.views import JobView, ServiceView
 from springtide_workloads.contract import METRICS_PORT, Env
 
-POOL = "springtide.dev/pool"
-"""Label of a pool's nodes, and of their claims before they join."""
 RATE_SECONDS = 1.0
-_LEAVING = "karpenter.sh/disrupted"
-"""Taint of a node that Karpenter is about to take away."""
-_SHARED = re.compile(r"\.shared\d+$")
 _TRUE = "True"
-
-Prices = Callable[[PoolView, str, str], float | None]
-"""From a pool, a machine type and how it is bought to USD an hour; None where there is no price."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeNow:
-    """A node of a pool."""
-
-    name: str
-    phase: str
-    """`coming`: asked for; `joining`: there and not ready; `ready`; `leaving`."""
-    machine_type: str
-    capacity: str
-    """`spot`, `on-demand` or `reserved`; empty where nothing says."""
-    usd_per_hour: float | None
-    """List price; None where the catalog has none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolNow:
-    """A pool and its nodes."""
-
-    name: str
-    gpu: str
-    gpus_per_node: int
-    ceiling: int
-    nodes: tuple[NodeNow, ...]
-
-    @property
-    def cost(self) -> Amount:
-        """What its nodes cost in an hour, from when they are asked for until they are gone."""
-        return total(
-            Amount(usd=node.usd_per_hour or 0.0, complete=node.usd_per_hour is not None) for node in self.nodes
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +74,13 @@ class Status:
     def to_json(self) -> dict[str, Any]:
         """The status as `springtide status --format json` prints it."""
         pools = [
-            {**asdict(pool), "usd_per_hour": pool.cost.usd, "fully_priced": pool.cost.complete} for pool in self.pools
+            {
+                **asdict(pool),
+                "usd_per_hour": pool.cost.usd,
+                "fully_priced": pool.cost.complete,
+                "at_most": pool.cost_at_most,
+            }
+            for pool in self.pools
         ]
         return {
             "environment": self.environment, "server": self.server,
@@ -209,68 +172,6 @@ def status(
         return now
     time.sleep(RATE_SECONDS)
     return observer.look()
-
-
-def list_price(pool: PoolView, machine_type: str, capacity: str) -> float | None:
-    """The catalog's price of a node of a pool, in USD an hour; None where it has none.
-
-    Args:
-        pool: The pool: its cloud, or the one whose machines it imitates, and its region.
-        machine_type: As the node's label names it.
-        capacity: How the machine is bought.
-    """
-    whole = _SHARED.sub("", machine_type)
-    found = catalog.price(pool.catalog, pool.region, _names(pool.catalog).get(whole, whole), capacity)
-    return None if found is None else found.usd_per_hour
-
-
-@cache
-def _names(cloud: str) -> Mapping[str, str]:
-    """Names of machine types by what a label can hold of them."""
-    return {item.node_label: item.name for item in catalog.machine_types(cloud)}
-
-
-def pool_now(pool: PoolView, nodes: Iterable[Object], claims: Iterable[Object], prices: Prices) -> PoolNow:
-    """A pool with the nodes that are its, and those that are on their way.
-
-    Args:
-        pool: The pool as the plan has it.
-        nodes: Nodes of the cluster.
-        claims: Karpenter's NodeClaims; none where something else makes nodes.
-        prices: What machines cost.
-    """
-    there = [item for item in nodes if _pool_of(item) == pool.name]
-    joined = {item["metadata"]["name"] for item in there}
-    mine = [item for item in claims if _pool_of(item) == pool.name and "deletionTimestamp" not in item["metadata"]]
-    coming = [item for item in mine if item.get("status", {}).get("nodeName") not in joined]
-    found = [
-        *(_node(item, _phase(item), pool, prices) for item in there),
-        *(_node(it, "coming", pool, prices) for it in coming),
-    ]
-    return PoolNow(
-        name=pool.name, gpu=pool.gpu, gpus_per_node=pool.gpus_per_node, ceiling=pool.most_nodes,
-        nodes=tuple(sorted(found, key=lambda node: node.name)),
-    )  # fmt: skip
-
-
-def _pool_of(item: Object) -> str:
-    return str((item["metadata"].get("labels") or {}).get(POOL, ""))
-
-
-def _node(item: Object, phase: str, pool: PoolView, prices: Prices) -> NodeNow:
-    labels = item["metadata"].get("labels") or {}
-    machine_type, capacity = labels.get(MACHINE_TYPE, ""), labels.get(CAPACITY, "")
-    return NodeNow(
-        name=item["metadata"]["name"], phase=phase, machine_type=machine_type, capacity=capacity,
-        usd_per_hour=prices(pool, machine_type, capacity),
-    )  # fmt: skip
-
-
-def _phase(node: Object) -> str:
-    tainted = any(taint["key"] == _LEAVING for taint in node.get("spec", {}).get("taints", ()))
-    if tainted or "deletionTimestamp" in node["metadata"]:
-        return "leaving"
-    return "ready" if condition(node, "Ready").get("status") == _TRUE else "joining"
 
 
 def _simulated(node: Object) -> bool:

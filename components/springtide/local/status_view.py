@@ -12,8 +12,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from springtide.local.status import JobNow, NodeNow, PoolNow, ServiceNow, Status
+from springtide.local.pool_status import NodeNow, PoolNow
+from springtide.local.status import JobNow, ServiceNow, Status
 from springtide.local.substitution import Substitution
+from springtide.offline.idle import Amount
 from springtide.offline.report import bounds, count_of, printable, usd
 
 EVERY_SECONDS = 1.0
@@ -109,12 +111,24 @@ def _pools(status: Status) -> Table | None:
     for pool in status.pools:
         now = bounds(len(pool.nodes), pool.ceiling)
         node = f"{pool.gpus_per_node} × {printable(pool.gpu)}"
-        table.add_row(Text(printable(pool.name), style="bold"), node, now, _machines(pool), usd(pool.cost))
+        table.add_row(
+            Text(printable(pool.name), style="bold"),
+            node,
+            now,
+            _machines(pool),
+            _cost(pool.cost, at_most=pool.cost_at_most),
+        )
     table.add_section()
     nodes = sum(len(pool.nodes) for pool in status.pools)
     ceiling = sum(pool.ceiling for pool in status.pools)
-    table.add_row("all pools", "", bounds(nodes, ceiling), "", usd(status.cost), style="bold")
+    at_most = any(pool.cost_at_most for pool in status.pools)
+    table.add_row("all pools", "", bounds(nodes, ceiling), "", _cost(status.cost, at_most=at_most), style="bold")
     return table
+
+
+def _cost(amount: Amount, *, at_most: bool) -> str:
+    """A cost, as a bound where spot capacity has only that of its on-demand price; what is not known at all says more."""
+    return f"≤ {usd(amount)}" if at_most and amount.complete else usd(amount)
 
 
 def _machines(pool: PoolNow) -> Text:

@@ -55,9 +55,9 @@ _RULES: tuple[Rule, ...] = (
         change=runs.without_jobset,
     ),
     Rule(
-        what="Machines of a cloud",
-        instead="simulated machines with the same types, zones and labels, {here.boot_seconds} s after they are asked for",
-        why="no cloud is asked",
+        what="EC2NodeClasses and the NodePools that name them",
+        instead="KWOKNodeClasses, whose machines join {here.boot_seconds} s after they are asked for",
+        why="Karpenter asks its kwok provider for machines here, not EC2",
         change=karpenter.on_kwok,
     ),
     *absent.RULES,
@@ -190,6 +190,12 @@ def _lost(value: Any) -> bool:
 
 def _standing(objects: Sequence[Object], here: Here) -> Iterator[Substitution]:
     """What is so for every pod, though nothing in an object says it."""
+    if any(karpenter.is_node_pool(item) or item["kind"] == "Node" for item in objects):
+        yield Substitution(
+            what="Machines",
+            instead="simulated nodes of the same types, zones, labels and taints, on which nothing computes",
+            why="no cloud is asked for any",
+        )
     made = [pod for item in objects if (pod := pod_template(item)) is not None]
     if made and not here.real:
         yield Substitution(

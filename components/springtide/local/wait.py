@@ -61,7 +61,7 @@ def wait(
     while True:
         pending = [found for ref in refs if (found := readiness(api.get(ref), ref, until)) is not None]
         if all(item.hopeless for item in pending) or time.monotonic() >= end:
-            return tuple(replace(item, said=tuple(quotes(api, item.ref))) for item in pending)
+            return tuple(replace(item, said=tuple(dict.fromkeys(quotes(api, item.ref)))) for item in pending)
         first = next(item for item in pending if not item.hopeless)
         said = next(quotes(api, first.ref), "")
         told = f"{first.ref}: {first.why}{f' ({said})' if said else ''}"

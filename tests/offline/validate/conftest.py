@@ -28,6 +28,8 @@ def _sdk() -> None:
 def planned(request: pytest.FixtureRequest) -> tuple[Path, tuple[Resource, ...]]:
     """Each environment of this repository, with an image so that its jobs and services become Kubernetes objects."""
     image = {"digest": "sha256:" + "ab" * 32, "fabrics": ["efa"]}
-    config = read_environment(request.param) | {"images": image}
+    config = read_environment(request.param)
+    # On this machine the image is made; everywhere else somebody pushed it.
+    config |= {} if config.get("cloud") == "local" else {"images": image}
     name = request.param.stem.removeprefix("Pulumi.")
     return request.param, record(ROOT, name, config=config).resources

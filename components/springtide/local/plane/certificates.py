@@ -66,7 +66,7 @@ _CERTIFICATES: Sequence[_Wanted] = (
     _Wanted(name="kube-scheduler", authority=AUTHORITY, organization=ADMINISTRATORS, client=True),
     _Wanted(name="kubelet-client", authority=AUTHORITY, organization=ADMINISTRATORS, client=True),
     _Wanted(name="front-proxy-client", authority=FRONT_AUTHORITY, client=True),
-    _Wanted(name="keda", authority=AUTHORITY, hosts=("localhost", "127.0.0.1"), client=True),
+    _Wanted(name="keda", authority=AUTHORITY, hosts=("localhost", "127.0.0.1", "keda-adapter.keda.svc"), client=True),
 )
 
 

@@ -255,6 +255,12 @@ def running(home: Home) -> dict[str, Started]:
     return {name: item for name, item in state.read(home.state).processes.items() if item.alive}
 
 
+def fallen(home: Home) -> dict[str, str]:
+    """Processes that were started and run no more, each with its last words."""
+    found = state.read(home.state).processes
+    return {name: process.last_lines(home.logs / f"{name}.log") for name, item in found.items() if not item.alive}
+
+
 def stop(home: Home, progress: Progress, clean: Callable[[], None]) -> None:
     """End every process of an environment and remove its files; its storage stays.
 

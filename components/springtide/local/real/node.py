@@ -16,7 +16,7 @@ import psutil
 
 from springtide.local.home import Home
 from springtide.local.plane.certificates import AUTHORITY
-from springtide.local.plane.control_plane import ControlPlane, LocalError
+from springtide.local.plane.control_plane import ControlPlane, LocalError, running
 from springtide.local.plane.process import Program
 from springtide.local.plane.programs import Health, Service, Site
 from springtide.local.progress import Progress, step
@@ -40,6 +40,11 @@ _PAUSE_SECONDS = 0.1
 def folders(home: Home) -> RuntimeFolders:
     """Where an environment's runtime keeps its things."""
     return RuntimeFolders(root=home.root / "node")
+
+
+def present(home: Home) -> bool:
+    """Whether an environment has a real node."""
+    return "kubelet" in running(home)
 
 
 def start(plane: ControlPlane, machine: Machine, progress: Progress) -> None:

@@ -1,0 +1,233 @@
+"""`springtide rehearse`: any environment's pools and workloads on a control plane of this machine, watched, and told.
+
+Nothing of it stays: the control plane is one of its own, and goes when the rehearsal is over.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from springtide import catalog
+from springtide.local import apply as applied
+from springtide.local import command, rehearsal_text
+from springtide.local.api import Api
+from springtide.local.errors import ApiError
+from springtide.local.groups import POOL
+from springtide.local.home import Home
+from springtide.local.karpenter import CAPACITY, MACHINE_TYPE
+from springtide.local.plane import control_plane
+from springtide.local.plane.control_plane import LocalError
+from springtide.local.progress import Progress, Terminal
+from springtide.local.refs import Object
+from springtide.local.rehearsal import PENDING, Node, Pod, Prices, Rehearsal, Snapshot, report
+from springtide.local.substitute import Rendition, substitute
+from springtide.local.substitution import Here
+from springtide.local.toolchain import BuildError
+from springtide.local.wait import said_of
+from springtide.local.work import joined, trials
+from springtide.offline.plan import Plan
+from springtide.offline.planner import plan_environment
+
+ZONE = "topology.kubernetes.io/zone"
+_LOOK_EVERY_SECONDS = 0.5
+_STUCK_SECONDS = 60.0
+"""How long nothing may change while a pod waits, before it is said to wait for ever."""
+_MOST_SECONDS = 600.0
+_RUN_SECONDS = 10
+"""How long a simulated run takes: long enough to be seen."""
+_IDLE_SECONDS = 10
+"""How long an idle node stays: as short as Karpenter can be trusted to notice."""
+_OVER = frozenset({"Succeeded", "Failed"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stage:
+    """What is rehearsed, and who looks."""
+
+    plan: Plan
+    home: Home
+    api: Api
+    progress: Progress
+    began: float
+
+    def look(self) -> Snapshot:
+        """What there is now."""
+        nodes = self.api.objects("v1", "Node", labels=POOL)
+        pods = self.api.objects("v1", "Pod", labels="")
+        return Snapshot(
+            seconds=time.monotonic() - self.began,
+            nodes=tuple(_node(item) for item in nodes),
+            pods=tuple(self._pod(item) for item in pods if item["spec"].get("nodeSelector")),
+        )
+
+    def _pod(self, item: Object) -> Pod:
+        phase = str(item.get("status", {}).get("phase", PENDING))
+        meta, spec = item["metadata"], item["spec"]
+        owners = meta.get("ownerReferences", [])
+        return Pod(
+            name=meta["name"],
+            workload=_workload(meta["name"], owners),
+            pool=spec["nodeSelector"].get(POOL, ""),
+            phase=phase,
+            node=spec.get("nodeName", ""),
+            messages=tuple(said_of(self.api, item)) if phase == PENDING else (),
+        )
+
+
+def _workload(name: str, owners: Sequence[Object]) -> str:
+    """What made a pod: its Job, or the Deployment whose ReplicaSet is named after it."""
+    owner = next((item for item in owners if item.get("controller")), None)
+    if owner is None:
+        return name
+    return str(owner["name"]).rpartition("-")[0] if owner["kind"] == "ReplicaSet" else str(owner["name"])
+
+
+def _node(item: Object) -> Node:
+    meta = item["metadata"]
+    labels = meta["labels"]
+    return Node(
+        name=meta["name"],
+        pool=labels[POOL],
+        machine_type=labels.get(MACHINE_TYPE, ""),
+        capacity=labels.get(CAPACITY, ""),
+        zone=labels.get(ZONE, ""),
+        always="karpenter.sh/nodepool" not in labels,
+    )
+
+
+def rehearse(environment: str, folder: Path, console: Console, *, form: str = "text") -> int:
+    """Put an environment's pools and workloads on simulated machines, and tell what became of them.
+
+    Returns:
+        0 when every pod ran and every node went, 1 otherwise.
+
+    Raises:
+        UsageError: there is no such environment.
+    """
+    site = command.rehearsed(environment, folder, _planned)
+    if not command.sound(site.plan, console):
+        return command.STOPPED
+    here = Here(run_seconds=_RUN_SECONDS, idle_seconds=_IDLE_SECONDS)
+    rendition = substitute(site.plan, here)
+    work = trials(site.plan, rendition.objects, here)
+    # What is said while it goes on is no part of the report.
+    progress = Terminal(Console(stderr=True))
+    try:
+        with control_plane.only(site.home, lambda: progress.say("another rehearsal goes on: waiting for it")):
+            found = _rehearsed(site, replace(rendition, objects=(*rendition.objects, *work)), here, progress)
+    except (LocalError, BuildError, ApiError) as error:
+        progress.done()
+        command.complain(error, console)
+        return command.STOPPED
+    finally:
+        progress.done()
+    if form == "json":
+        sys.stdout.write(json.dumps(found.as_json(), indent=2) + "\n")
+    else:
+        console.print(rehearsal_text.render(found))
+    return 0 if found.passed else command.STOPPED
+
+
+def _planned(root: Path, environment: str) -> Plan:
+    """The plan of an environment; of work, together with the platform that it runs on."""
+    plan = plan_environment(root, environment)
+    on = plan.environment.get("on")
+    return plan if on is None else joined(plan_environment(root, str(on)), plan)
+
+
+def _rehearsed(site: command.Site, rendition: Rendition, here: Here, progress: Progress) -> Rehearsal:
+    try:
+        command.prepare(site, here, progress)
+        with Api.connect(site.home.kubeconfig) as api:
+            stage = _Stage(plan=site.plan, home=site.home, api=api, progress=progress, began=time.monotonic())
+            snapshots = list(_act(stage, rendition))
+    finally:
+        control_plane.stop(site.home, progress, clean=lambda: None)
+    return report(
+        site.plan.environment["name"],
+        rendition.substitutions,
+        [pool.name for pool in site.plan.pools()],
+        snapshots,
+        _prices(site.plan),
+    )
+
+
+def _act(stage: _Stage, rendition: Rendition) -> Iterator[Snapshot]:
+    """Two acts: the work comes and finds its nodes; what does not end by itself is taken away and the nodes go."""
+    owner = stage.plan.environment["name"]
+    _applied(applied.apply(rendition.objects, stage.api, owner, stage.progress))
+    yield from _until(stage, _settled, "pods find their nodes")
+    places = [item for item in rendition.objects if item["kind"] not in {"Job", "Deployment", "ScaledObject"}]
+    _applied(applied.apply(places, stage.api, owner, stage.progress))
+    yield from _until(stage, _empty, "nodes go")
+
+
+def _applied(outcome: applied.Outcome) -> None:
+    if outcome.refused:
+        message = "\n".join(item.message for item in outcome.findings)
+        raise LocalError(f"the API server refuses what the plan holds:\n{message}", "mend what it names")
+
+
+def _until(stage: _Stage, done: Callable[[Snapshot], bool], what: str) -> Iterator[Snapshot]:
+    """Look again and again, until it is done or nothing changes any more."""
+    changed, before = time.monotonic(), None
+    end = time.monotonic() + _MOST_SECONDS
+    while time.monotonic() < end and time.monotonic() - changed < _STUCK_SECONDS:
+        now = stage.look()
+        yield now
+        state = (now.nodes, tuple((pod.name, pod.phase, pod.node) for pod in now.pods))
+        changed = changed if state == before else time.monotonic()
+        before = state
+        running = sum(pod.phase != PENDING for pod in now.pods)
+        stage.progress.doing(f"{what}: {running} of {len(now.pods)} pods, {len(now.nodes)} nodes")
+        if done(now):
+            return
+        _standing(stage.home)
+        time.sleep(_LOOK_EVERY_SECONDS)
+
+
+def _standing(home: Home) -> None:
+    """Nothing is to be learned from a control plane that is not whole.
+
+    Raises:
+        LocalError: one of its processes ended by itself.
+    """
+    for name, words in control_plane.fallen(home).items():
+        raise LocalError(f"{name} ended in the middle of it; its last words:\n{words}", "run the command again")
+
+
+def _settled(snapshot: Snapshot) -> bool:
+    """Whether every pod has had its node, and every run is over."""
+    waiting = [pod for pod in snapshot.pods if pod.phase == PENDING]
+    runs = [pod for pod in snapshot.pods if pod.phase not in _OVER and pod.node]
+    return bool(snapshot.pods) and not waiting and all(_serves(pod) for pod in runs)
+
+
+def _serves(pod: Pod) -> bool:
+    """Whether a pod is one of a service: those of a run are named after it and end."""
+    return (
+        not pod.name.startswith(f"{pod.workload}-0-") and not pod.name.rpartition("-")[0].rpartition("-")[2].isdigit()
+    )
+
+
+def _empty(snapshot: Snapshot) -> bool:
+    return not [node for node in snapshot.nodes if not node.always]
+
+
+def _prices(plan: Plan) -> Prices:
+    """List prices; where a kind of capacity has none, the on-demand price, which it never exceeds."""
+    pools = plan.pools()
+    cloud, region = (pools[0].catalog, pools[0].region) if pools else ("aws", "us-east-1")
+    names = {item.node_label: item.name for item in catalog.machine_types(cloud)}
+
+    def price(machine_type: str, capacity: str) -> float | None:
+        name = names.get(machine_type, machine_type)
+        found = catalog.price(cloud, region, name, capacity) or catalog.price(cloud, region, name, "on-demand")
+        return None if found is None else found.usd_per_hour
+
+    return price
