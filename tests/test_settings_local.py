@@ -118,6 +118,7 @@ def test_every_key_of_a_cloud_is_one_of_this_machine_or_has_a_reason() -> None:
         ("max_nodes: 4", "max_nodes: 4, labels: {k8s.io/a: b}", "/pools/train/labels/k8s.io~1a", "local/label"),
         ("gpu: L4", "gpu: l4", "/pools/serve/gpu", "catalog/gpu"),
         ("pool: serve", "pool: serve, expose: internal", "/services/chat/expose", "clouds/absent"),
+        ("pool: serve,", "", "/services/chat/pool", "services/pool"),
         ("nodes: 2", "nodes: 5", "/jobs/gpt/nodes", "spec/fits"),
     ],
 )  # fmt: skip

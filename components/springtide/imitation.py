@@ -19,11 +19,14 @@ from springtide.sections import (
     EnvironmentFile,
     ImagesSection,
     LocalFile,
+    NetworkSection,
 )
 from springtide.spec import PRIVATE, ClusterSpec, Finding, spec
 
 ACCOUNT = "this-machine"
 """In place of an account."""
+NETWORK = "loopback"
+"""The network that everything listens on."""
 KUBERNETES = "1.36"
 """Minor version of the control plane that `springtide up` starts."""
 PRESENT = ("karpenter-crd", "karpenter", "keda")
@@ -42,34 +45,42 @@ class Imitation(EnvironmentFile):
     """Cloud whose machine types, prices and boot times are imitated."""
 
 
-def read_platform(said: Mapping[str, Any]) -> tuple[EnvironmentFile, list[Finding]]:
+def read_platform(name: str, said: Mapping[str, Any]) -> tuple[EnvironmentFile, list[Finding]]:
     """What a platform's file means, or what is left of it without the mistakes; and all mistakes of its sections.
 
     Args:
+        name: Name of the environment.
         said: What the file says; its `cloud` decides which keys mean something.
     """
     if said.get("cloud") != LOCAL:
         own, found = read(EnvironmentFile, said)
         return sound(EnvironmentFile, said) if own is None else own, _with_reasons(found, OWN_MACHINES)
     here, found = read(LocalFile, said)
-    return whole(sound(LocalFile, said) if here is None else here), _with_reasons(found, MEANINGLESS)
+    return whole(name, sound(LocalFile, said) if here is None else here), _with_reasons(found, MEANINGLESS)
 
 
-def whole(file: LocalFile) -> Imitation:
-    """What a local file means.
+def context(environment: str) -> str:
+    """Context in a kubeconfig by which an environment's control plane is reached, and no other cluster ever is."""
+    return f"springtide-{environment}"
+
+
+def whole(name: str, file: LocalFile) -> Imitation:
+    """What the file of a local environment means: network and cluster are there, and are used as they are.
 
     It spans every zone of the region that the catalog knows best, for it has no place of its own.
     """
     # Of a cloud that nobody knows, `relations` says so; until then any other stands in for it.
     described = file.machines if file.machines in catalog.clouds() else DEFAULT_MACHINES
     region = catalog.best_known_region(described)
+    zones = selection.usable_zones(described, region)
     said = {item.name: getattr(file, item.name) for item in fields(LocalFile)}
     return Imitation(
         **{**said, "cloud": LOCAL},
         account=ACCOUNT,
         region=region,
-        zones=selection.usable_zones(described, region),
-        cluster=ClusterSpec(version=KUBERNETES, access=PRIVATE, runner="inside"),
+        zones=zones,
+        network=NetworkSection(existing=NETWORK, subnets=dict.fromkeys(zones, NETWORK)),
+        cluster=ClusterSpec(version=KUBERNETES, access=PRIVATE, runner="inside", existing=context(name)),
         images=ImagesSection(digest=DIGEST),
         controllers=ControllersSection(existing=PRESENT),
     )

@@ -237,7 +237,14 @@ def findings(spec: ServiceSpec, cloud: str, version: str, pool: PoolRef | None) 
         message = "CPU use says nothing about a server that computes on a GPU."
         fix = "use in_flight_per_replica: requests computed or waiting"
         found.append(refuse("spec/scale-on", "/scale_on/cpu_percent", spec.scale_on.cpu_percent, message, fix))
-    return [*found, *_drain_fits(spec, cloud, version, pool)]
+    return [*found, *_nowhere(cloud, pool), *_drain_fits(spec, cloud, version, pool)]
+
+
+def _nowhere(cloud: str, pool: PoolRef | None) -> list[Finding]:
+    if pool is not None or clouds.load(cloud).system_machine_types:
+        return []
+    message = f"without a pool it runs on system nodes, and {cloud} has none."
+    return [refuse("services/pool", "/pool", None, message, "name a pool")]
 
 
 def _drain_fits(spec: ServiceSpec, cloud: str, version: str, pool: PoolRef | None) -> list[Finding]:

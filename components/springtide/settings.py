@@ -233,7 +233,7 @@ def _platform(name: str, said: Mapping[str, Any]) -> Settings:
     Raises:
         SpecError: every mistake at once.
     """
-    file, mistakes = imitation.read_platform(said)
+    file, mistakes = imitation.read_platform(name, said)
     mistakes += relations.findings(name, file, mistakes)
     if mistakes:
         raise SpecError(mistakes, f"environment {name}")

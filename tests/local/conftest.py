@@ -32,7 +32,7 @@ def built() -> Mapping[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def place(built: Mapping[str, Path]) -> Iterator[Path]:
+def place(built: Mapping[str, Path]) -> Iterator[Path]:  # noqa: ARG001  it is built before its folder moves
     """A folder for `SPRINGTIDE_HOME`, with what is built already. Sockets in it need a short name."""
     folder = Path(tempfile.mkdtemp(prefix="st-"))
     (folder / "cache").symlink_to(home("tests", Path("/")).cache)

@@ -15,9 +15,9 @@ from springtide.local.diary import Diary
 from springtide.local.karpenter import CAPACITY, MACHINE_TYPE
 from springtide.local.meter import Reading
 from springtide.local.plane.kwok import SIMULATED
-from springtide.local.pool_status import POOL, Rate, list_price, pool_now
+from springtide.local.pool_status import Rate, list_price, pool_now
 from springtide.local.real.twin import RUNS
-from springtide.local.refs import Object
+from springtide.local.refs import POOL, Object
 from springtide.local.status import Observer, Status, addresses, folder_of, job_now, service_now, status
 from springtide.local.substitution import Substitution
 from springtide.offline.idle import Amount

@@ -31,6 +31,7 @@ ELSEWHERE = {
     "local/cluster": _OWN_PROGRAM,
     "local/in-vain": _LOCAL_FILE,
     "local/network": _OWN_PROGRAM,
+    "services/pool": _LOCAL_FILE,
     "settings/machines": _LOCAL_FILE,
     "settings/file": "tests/rules/test_refusals.py, by a platform's file that is no YAML",
     "spec/grants": _OWN_PROGRAM,

@@ -7,9 +7,11 @@ from tests.environment_files import ROOT
 from tests.recordings import Recorded, of_text, pod_of, variables_of
 
 from springtide.offline.cost import estimate
+from springtide.offline.page import render
 from springtide.offline.plan import Plan
 from springtide.offline.planner import plan_environment
 from springtide.offline.quota import asks, notes
+from springtide.offline.report import Report
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +82,11 @@ def test_nothing_is_billed_and_the_figures_say_so(plan: Plan) -> None:
 def test_no_quota_is_asked_for(plan: Plan) -> None:
     assert asks(plan) == ()
     assert notes(plan) == ()
+
+
+def test_the_picture_shows_what_is_simulated_and_what_was_there_before(plan: Plan) -> None:
+    drawn = render([Report.of(plan)])
+    assert "simulated nodes of aws" in drawn
+    assert "loopback, adopted" in drawn
+    assert "run by the cloud" not in drawn
+    assert "system node" not in drawn

@@ -111,7 +111,7 @@ class Cloud(Protocol):
     without: tuple[str, ...]
     """Controllers that cannot run in its clusters; what would use one does without."""
     system_machine_types: tuple[str, ...]
-    """Machine types of system nodes where nothing else is said."""
+    """Machine types of system nodes where nothing else is said; none where there are no such nodes."""
 
     def provider(
         self, name: str, spec: EnvironmentSpec, opts: pulumi.ResourceOptions

@@ -17,6 +17,7 @@ from rich.console import Console
 from springtide.local import compiler
 from springtide.local.build import binaries
 from springtide.local.home import Home
+from springtide.local.plane.process import spawn
 from springtide.local.programs import chosen
 from springtide.local.progress import Terminal
 from springtide.local.toolchain import BuildError
@@ -73,7 +74,8 @@ def build_in_background(
     words += ["--then", *then] if then else []
     home.logs.mkdir(parents=True, exist_ok=True)
     log = home.logs / "build.log"
-    pid = _detached(words, log)
+    log.unlink(missing_ok=True)
+    pid = spawn(words, os.environ, log)
     made = Background(pid=pid, began=psutil.Process(pid).create_time(), names=tuple(names), log=log)
     part = _record(home).with_suffix(".part")
     part.write_text(json.dumps({**asdict(made), "log": str(log)}))
@@ -107,21 +109,6 @@ def stop_building(home: Home) -> bool:
 
 def _record(home: Home) -> Path:
     return home.root / "building.json"
-
-
-def _detached(words: list[str], log: Path) -> int:
-    """Start a process in a session of its own, so that no terminal of ours ends it."""
-    return os.posix_spawn(
-        words[0],
-        words,
-        os.environ,
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,11 +9,10 @@ from springtide.catalog import MachineType
 from springtide.local.machines import Shared
 from springtide.local.objects import placeholder_owners
 from springtide.local.pods import GPU
+from springtide.local.refs import POOL
 from springtide.offline.plan import Plan, Resource
 from springtide.offline.views import NetworkView, PoolView
 
-POOL = "springtide.dev/pool"
-"""Node label that names the pool."""
 _EKS = "aws:eks/nodeGroup:NodeGroup"
 _GKE = "gcp:container/nodePool:NodePool"
 _CLASS = "kubernetes:cloud.google.com/v1:ComputeClass"

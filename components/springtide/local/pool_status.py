@@ -7,13 +7,11 @@ from functools import cache
 
 from springtide import catalog
 from springtide.local.karpenter import CAPACITY, MACHINE_TYPE
-from springtide.local.refs import Object
+from springtide.local.refs import POOL, Object
 from springtide.local.wait import condition
 from springtide.offline.idle import Amount, total
 from springtide.offline.views import PoolView
 
-POOL = "springtide.dev/pool"
-"""Label of a pool's nodes, and of their claims before they join."""
 ON_DEMAND = "on-demand"
 _BOUNDED = frozenset({"spot"})
 """Kinds of capacity that never cost more than on-demand capacity."""

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 
 from springtide import catalog
 from springtide.local import karpenter
-from springtide.local.groups import POOL, Group, automatic_pools, node_groups, node_pools, unknown_machines
+from springtide.local.groups import Group, automatic_pools, node_groups, node_pools, unknown_machines
 from springtide.local.machines import ARCHITECTURES, Shared, resources
 from springtide.local.plane.kwok import SIMULATED
 from springtide.local.pods import GPU
-from springtide.local.refs import Object
+from springtide.local.refs import POOL, Object
 from springtide.local.substitution import Here, Substitution, named
 from springtide.offline.plan import Plan
 from springtide.offline.views import ClusterView

@@ -10,6 +10,8 @@ MANAGER = "springtide"
 """Field manager of every server-side apply of ours: the server records under it which fields are ours."""
 ENVIRONMENT = "springtide.dev/environment"
 """Label of every object that we apply: name of the environment it belongs to."""
+POOL = "springtide.dev/pool"
+"""Label of a pool's nodes, and of their claims before they join."""
 ADOPTED = "springtide.dev/adopted"
 """Annotation of objects that were there before us: they are changed as the plan says, and never deleted."""
 

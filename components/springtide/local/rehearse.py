@@ -12,18 +12,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from springtide import catalog
 from springtide.local import apply as applied
 from springtide.local import command, rehearsal_text
 from springtide.local.api import Api
 from springtide.local.errors import ApiError
-from springtide.local.groups import POOL
 from springtide.local.home import Home
 from springtide.local.karpenter import CAPACITY, MACHINE_TYPE
 from springtide.local.plane import control_plane
 from springtide.local.plane.control_plane import LocalError
+from springtide.local.pool_status import list_price
 from springtide.local.progress import Progress, Terminal
-from springtide.local.refs import Object
+from springtide.local.refs import POOL, Object
 from springtide.local.rehearsal import PENDING, Node, Pod, Prices, Rehearsal, Snapshot, report
 from springtide.local.substitute import Rendition, substitute
 from springtide.local.substitution import Here
@@ -220,14 +219,11 @@ def _empty(snapshot: Snapshot) -> bool:
 
 
 def _prices(plan: Plan) -> Prices:
-    """List prices; where a kind of capacity has none, the on-demand price, which it never exceeds."""
+    """List prices; where spot capacity has none, the on-demand price, which it never exceeds."""
     pools = plan.pools()
-    cloud, region = (pools[0].catalog, pools[0].region) if pools else ("aws", "us-east-1")
-    names = {item.node_label: item.name for item in catalog.machine_types(cloud)}
 
     def price(machine_type: str, capacity: str) -> float | None:
-        name = names.get(machine_type, machine_type)
-        found = catalog.price(cloud, region, name, capacity) or catalog.price(cloud, region, name, "on-demand")
+        found = list_price(pools[0], machine_type, capacity) if pools else None
         return None if found is None else found.usd_per_hour
 
     return price

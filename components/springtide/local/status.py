@@ -15,9 +15,9 @@ from springtide.local.diary import Diary
 from springtide.local.meter import Meter, Reading
 from springtide.local.objects import containers, pod_template
 from springtide.local.plane.kwok import SIMULATED
-from springtide.local.pool_status import POOL, PoolNow, Prices, list_price, pool_now
+from springtide.local.pool_status import PoolNow, Prices, list_price, pool_now
 from springtide.local.real.twin import RUNS
-from springtide.local.refs import ENVIRONMENT, Object
+from springtide.local.refs import ENVIRONMENT, POOL, Object
 from springtide.local.substitution import Substitution
 from springtide.local.wait import condition
 from springtide.offline.idle import Amount, total

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from springtide.local.groups import POOL
 from springtide.local.objects import pod_template
 from springtide.local.placement import Place, places_of
 from springtide.local.pods import GPU
-from springtide.local.refs import Object
+from springtide.local.refs import POOL, Object
 from springtide.local.substitute import namespace_of
 from springtide.local.substitute import replace as replaced
 from springtide.local.substitution import Here

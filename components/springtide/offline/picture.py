@@ -71,8 +71,9 @@ def _network_heading(report: Report) -> Markup:
     where = f"{place.get('cloud', '')} · {place.get('region', '')}"
     label = where
     if networks:
-        nat = "adopted" if networks[0].existing else _NAT.get(networks[0].nat, networks[0].nat)
-        label = f"{where} · {networks[0].cidr} · {nat}"
+        network = networks[0]
+        own = f"{network.cidr} · {_NAT.get(network.nat, network.nat)}"
+        label = f"{where} · {own if network.existing is None else f'{network.existing}, adopted'}"
     return heading(44, 80, "Work" if report.plan.platform else "Network", label)
 
 
@@ -106,6 +107,8 @@ def _cluster_frame(report: Report, cluster: ClusterView | None, top: int, bottom
         return together(frame, heading(left + 14, top + 33, title, "its own plan shows its pools and what they cost"))
     access = cluster.access if isinstance(cluster.access, str) else ", ".join(cluster.access)
     nodes = "the cloud makes the nodes" if cluster.mode == "auto" else "nodes in private subnets"
+    if imitated := sorted({pool.catalog for pool in report.plan.pools() if pool.machines is not None}):
+        nodes = f"simulated nodes of {', '.join(imitated)}"
     notes = (f"Kubernetes {cluster.version}", nodes, *queues(report.plan))
     return together(
         frame,
@@ -152,16 +155,19 @@ def _lent_lane(pool: str, work: Sequence[Workload]) -> _Lane:
 
 def _system_lane(report: Report, cluster: ClusterView, work: Sequence[Workload]) -> _Lane:
     charts = [chart for item in ControllersView.among(report.plan.resources) for chart in item.installed]
-    types = ", ".join(cluster.system_machine_types)
+    types, adopted = ", ".join(cluster.system_machine_types), cluster.existing is not None
+    nodes = 0 if adopted else cluster.system_nodes
     content = together(
         box(_COLUMNS["name"], 14, 158, 44, "plane"),
         caption(_COLUMNS["name"] + 79, 33, "control plane", class_="bold on-plane", anchor="middle"),
-        caption(_COLUMNS["name"] + 79, 49, "run by the cloud", class_="on-plane", anchor="middle"),
-        *_nodes(cluster.system_nodes, cluster.system_nodes, cluster.system_nodes, 0, top=10),
+        caption(
+            _COLUMNS["name"] + 79, 49, "adopted" if adopted else "run by the cloud", class_="on-plane", anchor="middle"
+        ),
+        *_nodes(nodes, nodes, nodes, 0, top=10),
         caption(
             _COLUMNS["nodes"],
-            _under_nodes(cluster.system_nodes),
-            f"{count_of(cluster.system_nodes, 'system node')}, {types}",
+            _under_nodes(nodes),
+            "nodes of its own" if adopted else f"{count_of(nodes, 'system node')}, {types}",
             width=240,
         ),
         caption(_COLUMNS["cost"], 28, "installed", class_="dim", width=170),

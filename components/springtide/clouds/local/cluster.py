@@ -4,14 +4,9 @@ import pulumi
 
 from springtide.clouds import ClusterParts
 from springtide.environment import EnvironmentRef
-from springtide.imitation import KUBERNETES
+from springtide.imitation import KUBERNETES, context
 from springtide.network import NetworkRef
 from springtide.spec import ClusterSpec, Finding, refuse
-
-
-def context(environment: str) -> str:
-    """Context in a kubeconfig by which an environment's control plane is reached, and no other cluster ever is."""
-    return f"springtide-{environment}"
 
 
 def cluster(
@@ -40,7 +35,7 @@ def cluster_findings(spec: ClusterSpec) -> list[Finding]:
     rules = (
         (spec.version != KUBERNETES, "version", f"the control plane is Kubernetes {KUBERNETES}", f'write "{KUBERNETES}"'),
         (spec.mode != "standard", "mode", "no cloud makes nodes by itself here", "write standard"),
-        (spec.existing is not None, "existing", "the control plane is always there already", "remove it"),
+        (spec.existing is None, "existing", "no control plane is made", "name the one that is there, springtide-<environment>"),
     )  # fmt: skip
     return [
         refuse("local/cluster", f"/{key}", getattr(spec, key), f"{why}.", fix)

@@ -4,9 +4,8 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
@@ -97,17 +96,30 @@ def start(program: Program, log: Path) -> Started:
         OSError: it cannot be started.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as out:
-        made = subprocess.Popen(  # noqa: S603  the words are ours
-            program.words,
-            env={**os.environ, **program.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            close_fds=True,
-        )
-    return Started(pid=made.pid, began=psutil.Process(made.pid).create_time(), digest=program.digest)
+    number = spawn(program.words, {**os.environ, **program.environment}, log)
+    return Started(pid=number, began=psutil.Process(number).create_time(), digest=program.digest)
+
+
+def spawn(words: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
+    """Start a process in a session of its own, so that no terminal of ours ends it; what it says goes to the end of `log`.
+
+    Returns:
+        Its number.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    return os.posix_spawnp(
+        words[0],
+        list(words),
+        environment,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
 
 
 def stop(started: Started, patience_seconds: float) -> None:
