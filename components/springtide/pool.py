@@ -63,7 +63,7 @@ class GpuPoolArgs(TypedDict):
     sharing: NotRequired[SharingArgs]
     """Several pods on one GPU. Default: each pod has its GPUs for itself."""
     max_run_hours: NotRequired[int]
-    """Hours after which a machine is taken back, for flex-start: at most 168. Default 168 there."""
+    """Hours after which a machine is taken back, for flex-start and queued capacity: at most 168. Default 168 there."""
     labels: NotRequired[dict[str, str]]
     """More labels of its nodes."""
     taints: NotRequired[list[str]]

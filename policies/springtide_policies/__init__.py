@@ -52,7 +52,7 @@ def assess(resources: Sequence[Mapping[str, Any]], facts: Facts, rules: Iterable
 def machine_types(resources: Sequence[Mapping[str, Any]]) -> tuple[MachineKey, ...]:
     """The machine types that pools may buy, ascending: what `Facts.prices` should hold where a price is known."""
     found = {
-        (pool.at("cloud").shown, pool.at("region").shown, machine.shown)
+        (pools.described_by(pool).shown, pool.at("region").shown, machine.shown)
         for pool in Graph.of(resources).of_type(pools.GPU_POOL)
         for machine in pool.at("machineTypes").members()
     }

@@ -35,6 +35,12 @@ def pool_name(node: Node) -> str:
     return node.names[-1] if in_gpu_pool(node) and node.type != GPU_POOL else node.name
 
 
+def described_by(pool: Node) -> Field:
+    """Where a pool says which cloud's catalog describes its machines: the one that they imitate, else its own."""
+    imitated = pool.at("machines")
+    return pool.at("cloud") if imitated.shown is None and not imitated.unknown else imitated
+
+
 def accelerated(node: Node) -> bool:
     """Whether the pool's machines have accelerators.
 

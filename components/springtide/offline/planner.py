@@ -126,14 +126,13 @@ def _require_views(resources: Sequence[Resource]) -> None:
 def _facts(resources: Sequence[Resource]) -> policies.Facts:
     """Prices of the machine types in the plan, and the limits that its environment declares."""
     prices = {}
-    limits = EnvironmentView.among(resources)
-    imitated = {item.cloud: item.machines for item in limits if item.machines is not None}
     for cloud, region, machine in policies.machine_types([item.to_json() for item in resources]):
-        found = list_price(imitated.get(cloud, cloud), region, machine, catalog.Capacity.ON_DEMAND)
+        found = list_price(cloud, region, machine, catalog.Capacity.ON_DEMAND)
         if found is not None:
             prices[cloud, region, machine] = policies.Price(
                 usd_per_hour=found.usd_per_hour, date=found.date, source=found.source
             )
+    limits = EnvironmentView.among(resources)
     budget = limits[0].budget_usd_per_hour if limits else None
     return policies.Facts(prices=prices, budget_usd_per_hour=budget, exempt=limits[0].exempt if limits else ())
 

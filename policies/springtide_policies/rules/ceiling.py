@@ -84,7 +84,7 @@ def _known_share(pool: Node, prices: Mapping[MachineKey, Price]) -> Share:
 
 
 def _priced_share(pool: Node, nodes: int, prices: Mapping[MachineKey, Price]) -> Share:
-    cloud, region = str(pool.at("cloud").value), str(pool.at("region").value)
+    cloud, region = str(pools.described_by(pool).value), str(pool.at("region").value)
     machines = pool.at("machineTypes").members()
     if not machines:
         return Share(doubts=(cannot_tell(pool.at("machineTypes"), f"pool {pool.name} names no machine type"),))
