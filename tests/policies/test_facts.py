@@ -32,3 +32,10 @@ def test_the_machine_types_to_price_are_those_of_the_pools_as_far_as_known() -> 
         ("aws", "us-east-1", "g6.xlarge"),
         ("aws", "us-east-1", "p5.48xlarge"),
     )
+
+
+def test_machines_that_are_imitated_are_priced_as_those_of_whose_they_are() -> None:
+    pool = gpu_pool(cloud="local", machines="gcp", machineTypes=["a3-highgpu-8g"], region="us-central1")
+    assert machine_types([pool]) == (("gcp", "us-central1", "a3-highgpu-8g"),)
+    hidden = gpu_pool(cloud="local", machines="gcp", unknown=["/machines"])
+    assert machine_types([hidden]) == ()

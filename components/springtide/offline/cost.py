@@ -166,7 +166,9 @@ def _notes(plan: Plan, pools: Sequence[PoolCost], *, free: bool) -> Iterator[str
         )
     if free and pools:
         yield "Autopilot bounds no pool: a ceiling is what jobs and services of this file keep to, and others may not."
-    for cloud, region in sorted({(cost.pool.catalog, cost.pool.region) for cost in pools if cost.pool.machines}):
+    for cloud, region in sorted(
+        {(cost.pool.catalog, cost.pool.region) for cost in pools if cost.pool.machines is not None}
+    ):
         yield f"Imitated, nothing is billed: prices are what such machines cost on {cloud} in {region}."
     kinds = {kind for cost in pools for kind in cost.pool.capacity}
     if "reserved" in kinds:

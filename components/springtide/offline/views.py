@@ -69,8 +69,6 @@ class EnvironmentView(View):
     cloud: str
     account: str
     region: str
-    machines: str | None = None
-    """Cloud whose machines are imitated; None where the cloud's own are had."""
     budget_usd_per_hour: float | None = None
     exempt: tuple[str, ...] = ()
 
