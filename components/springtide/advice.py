@@ -1,13 +1,16 @@
 """What works and is not as good as it could be: told, and not refused."""
 
-from springtide import relations, selection
+from springtide import relations, room, selection
 from springtide.sections import EnvironmentFile, JobSection
 from springtide.spec import Finding, below, warn
 
 
 def advice(file: EnvironmentFile) -> list[Finding]:
     """What to tell about an environment in which nothing is impossible."""
-    return [found for name, job in file.jobs.items() for found in below(f"/jobs/{name}", _data_elsewhere(file, job))]
+    elsewhere = [
+        found for name, job in file.jobs.items() for found in below(f"/jobs/{name}", _data_elsewhere(file, job))
+    ]
+    return [*elsewhere, *room.warnings(file)]
 
 
 def _data_elsewhere(file: EnvironmentFile, job: JobSection) -> list[Finding]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from springtide.catalog import Pods
 from springtide.k8s.queue import configuration
 
 
@@ -20,9 +21,26 @@ class Chart:
     values: Mapping[str, Any] = field(default_factory=dict)
     after: tuple[str, ...] = ()
     """Charts that must be there before, where they are installed too: its own resource definitions, say."""
+    pods: tuple[Pods, ...] = ()
+    """What it runs on system nodes; none where it runs on GPU nodes alone."""
     why: str
     """What in an environment needs it."""
 
+
+# What they ask for is said here and not left to the charts, whose defaults (500m a pod of JobSet, Kueue and Karpenter alike)
+# two small system nodes cannot hold: a release would wait for a pod that never starts, and be taken back. A controller may
+# use more than it asks for; these act when work comes and goes, and idle between.
+METRICS_SERVER = Pods(name="metrics-server", replicas=2, cpu_millis=100, memory_mib=200)
+KARPENTER = Pods(name="karpenter", replicas=2, cpu_millis=250, memory_mib=1024, apart=True)
+LOAD_BALANCER = Pods(name="aws-load-balancer-controller", replicas=2, cpu_millis=50, memory_mib=128)
+JOBSET = Pods(name="jobset", replicas=2, cpu_millis=100, memory_mib=128)
+KUEUE = Pods(name="kueue", replicas=2, cpu_millis=100, memory_mib=512)
+KEDA = {
+    "operator": Pods(name="keda: operator", replicas=2, cpu_millis=100, memory_mib=100),
+    "metricServer": Pods(name="keda: metrics server", replicas=1, cpu_millis=100, memory_mib=100),
+    "webhooks": Pods(name="keda: webhooks", replicas=1, cpu_millis=100, memory_mib=100),
+}
+"""By the chart's key of each."""
 
 CLASHING = {
     "gpu-operator": "it installs a driver and a device plugin on nodes whose image has both, and cannot replace them",
@@ -38,7 +56,12 @@ CHARTS = {
             source="https://kubernetes-sigs.github.io/metrics-server/",
             version="3.13.0",
             namespace="kube-system",
-            values={"replicas": 2, "podDisruptionBudget": {"enabled": True, "maxUnavailable": 1}},
+            values={
+                "replicas": METRICS_SERVER.replicas,
+                "podDisruptionBudget": {"enabled": True, "maxUnavailable": 1},
+                "resources": {"requests": METRICS_SERVER.requests},
+            },
+            pods=(METRICS_SERVER,),
             why="CPU and memory figures for autoscalers and `kubectl top`",
         ),
         Chart(
@@ -54,13 +77,14 @@ CHARTS = {
             version="1.14.1",
             namespace="kube-system",
             values={
-                "replicas": 2,
+                "replicas": KARPENTER.replicas,
                 "controller": {
-                    "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}, "limits": {"memory": "1Gi"}}
+                    "resources": {"requests": KARPENTER.requests, "limits": {"memory": KARPENTER.requests["memory"]}}
                 },
                 "settings": {"featureGates": {"reservedCapacity": True}},
             },
             after=("karpenter-crd",),
+            pods=(KARPENTER,),
             why="makes the machines that pods ask for, and takes back those that nobody uses",
         ),
         Chart(
@@ -69,8 +93,9 @@ CHARTS = {
             version="3.5.0",
             namespace="kube-system",
             values={
-                "replicaCount": 2,
+                "replicaCount": LOAD_BALANCER.replicas,
                 "podDisruptionBudget": {"maxUnavailable": 1},
+                "resources": {"requests": LOAD_BALANCER.requests},
                 # Load balancers are ours; it only says which pods stand behind them. What it might do besides is off: the
                 # rights for it are not there, and its webhook would stand in the way of every Service of the cluster.
                 "enableServiceMutatorWebhook": False,
@@ -82,6 +107,7 @@ CHARTS = {
                 # Else every upgrade makes another certificate and every plan differs.
                 "keepTLSSecret": True,
             },
+            pods=(LOAD_BALANCER,),
             why="tells load balancers of services which pods are there",
         ),
         Chart(
@@ -102,7 +128,14 @@ CHARTS = {
             source="oci://registry.k8s.io/jobset/charts/jobset",
             version="0.12.0",
             namespace="jobset-system",
-            values={"controller": {"replicas": 2, "podDisruptionBudget": {"enabled": True}}},
+            values={
+                "controller": {
+                    "replicas": JOBSET.replicas,
+                    "podDisruptionBudget": {"enabled": True},
+                    "resources": {"requests": JOBSET.requests},
+                }
+            },
+            pods=(JOBSET,),
             why="starts all pods of a training run anew, together, when one is lost",
         ),
         Chart(
@@ -111,12 +144,17 @@ CHARTS = {
             version="0.19.2",
             namespace="kueue-system",
             values={
-                "controllerManager": {"replicas": 2, "podDisruptionBudget": {"enabled": True}},
+                "controllerManager": {
+                    "replicas": KUEUE.replicas,
+                    "podDisruptionBudget": {"enabled": True},
+                    "manager": {"resources": {"requests": KUEUE.requests}},
+                },
                 # The chart reads it as YAML, of which JSON is a part.
                 "managerConfig": {"controllerManagerConfigYaml": json.dumps(configuration())},
             },
             # It looks for the kinds of its integrations when it starts.
             after=("jobset",),
+            pods=(KUEUE,),
             why="holds runs back until their queue has room for all their GPUs",
         ),
         Chart(
@@ -125,9 +163,11 @@ CHARTS = {
             version="2.20.2",
             namespace="keda",
             values={
-                "operator": {"replicaCount": 2},
+                "operator": {"replicaCount": KEDA["operator"].replicas},
                 "podDisruptionBudget": {"operator": {"maxUnavailable": 1}},
+                "resources": {key: {"requests": pods.requests} for key, pods in KEDA.items()},
             },
+            pods=tuple(KEDA.values()),
             why="scales services on the requests that their servers count",
         ),
     )

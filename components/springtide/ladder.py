@@ -3,8 +3,12 @@
 No setting of Karpenter gives both an exact limit and one rung for each job. Within one NodePool it tries reserved, then
 spot, then on-demand capacity by itself and counts them all against one limit, but a job's machines may be of several
 kinds. Several NodePools, heaviest first, have a label each by which a job's pods stay on one rung, but each NodePool
-has a limit of its own. So nodes that lie together have a NodePool for each rung and zone, and `ceiling` says what that
-allows at worst; all others share one, whose limit is the pool's.
+has a limit of its own. So machines that work together have a NodePool for each rung and zone, and `ceiling` says what
+that allows at worst; all others share one, whose limit is the pool's.
+
+A zone that pods ask to share is no help within one NodePool: where no pod of a run has a node yet, Karpenter allows the
+first machine two zones and the second two others (1.14.1, topologygroup.go: `nextDomainAffinity` adds a second domain
+to the one it found). They were seen to come in different zones: a machine for nothing, and one more for its pod.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +21,7 @@ from springtide.spec.taints import parsed_taint
 KARPENTERS_ORDER = ("reserved", "spot", "on-demand")
 """The order in which Karpenter tries kinds of capacity within one NodePool (its task page on reservations)."""
 RUNG = "springtide.dev/rung"
-"""Node label that names the rung and, where nodes lie together, the zone.
+"""Node label that names the rung and, where machines work together, the zone.
 
 It is Karpenter's own `karpenter.sh/nodepool` but for one thing: Karpenter takes only labels of a NodePool's template for
 places that pods can share, and its own is none of them.
@@ -51,7 +55,7 @@ def rungs(name: str, spec: PoolSpec, zones: Sequence[str], *, together: bool) ->
         name: Name of the pool.
         spec: What it asks for.
         zones: Zones it may use.
-        together: Whether nodes that work together must lie in one zone.
+        together: Whether its machines work together, and so must be of one rung and in one zone.
     """
     steps = _steps(spec, together=together)
     places = [(zone,) for zone in zones] if together else [tuple(zones)]
@@ -65,6 +69,11 @@ def rungs(name: str, spec: PoolSpec, zones: Sequence[str], *, together: bool) ->
         for i, kinds in enumerate(steps)
         for place in places
     )
+
+
+def gathered(spec: PoolSpec) -> bool:
+    """Whether machines of a pool work together on a run, so that all must be of one rung and in one zone."""
+    return spec.compact or (spec.purpose == "training" and spec.max_nodes > 1)
 
 
 def ceiling(spec: PoolSpec, found: Sequence[Rung]) -> int:

@@ -140,5 +140,6 @@ def _storage(place: EnvironmentRef, name: str, spec: StorageSpec, there: Any) ->
 
 def _pool(platform: Settings, place: EnvironmentRef, name: str, spec: PoolSpec, there: Any) -> PoolRef:
     choice = selection.choose(spec, machines_of(place), place["region"], relations.zone_ids(platform.file))
-    pod = clouds.load(place["cloud"]).pod_part(name, spec, choice, version=platform.file.cluster.version)
+    cluster = platform.file.cluster
+    pod = clouds.load(place["cloud"]).pod_part(name, spec, choice, version=cluster.version, mode=cluster.mode)
     return reference(name, spec, choice, clouds.PoolParts(selector=there[name]["selector"], pod=pod))

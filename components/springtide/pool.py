@@ -181,13 +181,13 @@ def known_pool(pool: PoolRef, path: str) -> PoolRef:
     if args is None:
         return pool
     name, cluster = pool["name"], args["cluster"]
-    place, version = cluster["environment"], cluster["version"]
+    place, version, mode = cluster["environment"], cluster["version"], cluster["mode"]
     found, mistakes = read(PoolSpec, {key: value for key, value in args.items() if key != "cluster"}, path)
     refused(mistakes, f"pool {name}")
     spec = cast("PoolSpec", found)
     choice = selection.choose(spec, machines_of(place), place["region"], cluster["zones"])
     refused(below(path, choice.findings), f"pool {name}")
-    pod = clouds.load(place["cloud"]).pod_part(name, spec, choice, version=version)
+    pod = clouds.load(place["cloud"]).pod_part(name, spec, choice, version=version, mode=mode)
     selector = pulumi.Output.from_input(pool["selector"])
     return {**reference(name, spec, choice, clouds.PoolParts(selector=selector, pod=pod)), **pool}
 

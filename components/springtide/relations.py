@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
-from springtide import clouds, exposure, naming, needs, queue, selection, service, training
+from springtide import clouds, exposure, naming, needs, queue, room, selection, service, training
 from springtide.charts import CLASHING
 from springtide.controllers import unknown
 from springtide.parse import Spec, independent
@@ -37,6 +37,7 @@ def findings(name: str, file: EnvironmentFile, mistakes: Sequence[Finding] = ())
         found += _on_its_cloud(name, file, mistakes)
     wrong = [*mistakes, *found]
     found += [*_queues(file, wrong), *_jobs(file, wrong), *_services(file, wrong)]
+    found += [] if cloud else _room([*mistakes, *found], file)
     return independent(found, mistakes)
 
 
@@ -289,6 +290,20 @@ def _service(file: EnvironmentFile, item: ServiceSection, wrong: Sequence[Findin
     pool = file.pools[item.pool]
     choice = selection.choose(pool, file.machines, file.region, zone_ids(file))
     return [*found, *service.findings(item, file.cloud, file.cluster.version, reference(item.pool, pool, choice, None))]
+
+
+def _room(wrong: Sequence[Finding], file: EnvironmentFile) -> list[Finding]:
+    """What system nodes cannot hold, once all is clear that says what runs there and on what."""
+    unclear = (
+        not _known(file)
+        or _unclear(wrong, "/cluster", *_SYSTEM_NODES)
+        or any(_unclear(wrong, f"/services/{name}", "replicas", "pool") for name in file.services)
+    )
+    return [] if unclear else room.findings(file)
+
+
+_SYSTEM_NODES = ("mode", "existing", "system_machine_types", "system_nodes")
+"""Keys of a cluster that say which system nodes it has."""
 
 
 def _known(file: EnvironmentFile) -> bool:

@@ -35,9 +35,11 @@ KEDA_VERSION = "keda.sh/v1alpha1"
 
 EXIT_MARGIN_SECONDS = 5
 """Between the end of the drain and SIGKILL, for the process to end by itself."""
+CPU_MILLIS = 250
 CPU_MEMORY_GIB = 3
 CPU_SCRATCH_GIB = 5
-"""What a server on a system node gets; those have 8 GiB and a 50 GiB disk, and other things to do."""
+"""What a server on a system node gets, and uses more CPU where there is more; those have 2 cores, 8 GiB, a 50 GiB disk,
+and other things to do."""
 
 
 class ModelArgs(TypedDict):
@@ -184,6 +186,7 @@ class ModelService(pulumi.ComponentResource):
             selector=system_nodes(cluster) if pool is None else pool["selector"],
             memory_gib=_share(gpus, pool, "memory_gib", CPU_MEMORY_GIB),
             scratch_gib=_share(gpus, pool, "scratch_gib", CPU_SCRATCH_GIB),
+            cpu="1" if pool is not None else f"{CPU_MILLIS}m",
             part=_part(gpus, pool),
             mounts=mounts(*mount(job["storage"], read_only=True)),
         )

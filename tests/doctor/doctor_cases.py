@@ -30,8 +30,8 @@ CALLER = {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/me"}
 ALL_APIS = "".join(
     f"{name}.googleapis.com\n"
     for name in (
-        *("artifactregistry", "cloudkms", "cloudresourcemanager", "compute", "container", "iam", "iamcredentials"),
-        *("logging", "monitoring", "servicenetworking", "serviceusage"),
+        *("artifactregistry", "cloudkms", "cloudresourcemanager", "compute", "container", "containerfilesystem"),
+        *("iam", "iamcredentials", "logging", "monitoring", "servicenetworking", "serviceusage"),
     )
 )
 AWS_LIMITS = {"L-417A185B": 1536.0, "L-C4BD4855": 1536.0, "L-DB2E81BA": 384.0, "L-3819A6DF": 384.0, "L-1216C47A": 64.0}

@@ -6,9 +6,11 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from springtide.doctor.gcp import AUTH_PLUGIN, TRIED
 from springtide.settings import IMAGE
 
 from .workflow_files import FOLDER, ROOT, Workflow, workflow, workflows
@@ -17,6 +19,8 @@ ACTIONLINT = "v1.7.12"
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 READ = {"contents": "read"}
 ASSUME_ROLE = {"contents": "read", "id-token": "write"}
+AWS_LOGIN = "aws-actions/configure-aws-credentials@"
+GOOGLE_LOGIN = "google-github-actions/auth@"
 
 every_workflow = pytest.mark.parametrize("flow", workflows(), ids=lambda flow: flow.name)
 
@@ -29,6 +33,12 @@ def unpinned(uses: Iterable[str]) -> list[str]:
 def interpolated(scripts: Iterable[str]) -> list[str]:
     """Scripts into which GitHub would paste text before a shell reads them."""
     return [script for script in scripts if "${{" in script]
+
+
+def using(flow: str, action: str) -> dict[str, Any]:
+    """The one step of a workflow that uses an action."""
+    (found,) = (step for step in workflow(flow).steps() if action in step.get("uses", ""))
+    return found
 
 
 def test_the_workflows_are_these() -> None:
@@ -142,9 +152,47 @@ def test_comment_uses_no_action_and_so_checks_nothing_out() -> None:
     assert re.findall(r"\b(git|subprocess|system|exec|eval|popen|import_module)\b", step["run"]) == []
 
 
-def test_deploy_assumes_a_role_and_holds_no_key() -> None:
-    (step,) = (step for step in workflow("deploy").steps() if "configure-aws-credentials@" in step.get("uses", ""))
-    assert step["with"] == {"role-to-assume": "${{ vars.AWS_ROLE_ARN }}", "aws-region": "${{ vars.AWS_REGION }}"}
+def test_deploy_comes_with_githubs_token_to_either_cloud_and_holds_no_key() -> None:
+    aws, google = using("deploy", AWS_LOGIN), using("deploy", GOOGLE_LOGIN)
+    assert aws["with"] == {"role-to-assume": "${{ vars.AWS_ROLE_ARN }}", "aws-region": "${{ vars.AWS_REGION }}"}
+    assert google["with"] == {
+        "workload_identity_provider": "${{ vars.GCP_IDENTITY_PROVIDER }}",
+        "service_account": "${{ vars.GCP_SERVICE_ACCOUNT }}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("flow", "job", "variable", "steps"),
+    [
+        ("deploy", "up", "GCP_IDENTITY_PROVIDER", (1, 2)),
+        ("images", "push", "IMAGE_IDENTITY_PROVIDER", (2, 2)),
+    ],
+)
+def test_a_job_with_credentials_logs_in_to_one_cloud_and_never_to_both(
+    flow: str, job: str, variable: str, steps: tuple[int, int]
+) -> None:
+    said = [step.get("if", "") for step in workflow(flow).job(job)["steps"]]
+    assert (said.count(f"vars.{variable} == ''"), said.count(f"vars.{variable} != ''")) == steps
+    assert said.count("") == len(said) - sum(steps)
+    for action, sign in ((AWS_LOGIN, "=="), (GOOGLE_LOGIN, "!=")):
+        assert using(flow, action)["if"] == f"vars.{variable} {sign} ''"
+
+
+def test_every_variable_that_a_workflow_reads_is_explained_at_its_head_and_in_the_bootstrap_page() -> None:
+    page = (ROOT / "docs" / "bootstrap.md").read_text(encoding="utf-8")
+    for name in ("deploy", "images"):
+        text = workflow(name).text
+        head = text.partition(f"name: {name}")[0]
+        read = set(re.findall(r"vars\.(\w+)", text))
+        assert {variable for variable in read if variable not in head} == set()
+        by_outputs = read - {"BASE_IMAGE", "DEPLOY", "AWS_REGION", "IMAGE_REGION"}
+        assert {variable for variable in by_outputs if f"`{variable}`" not in page} == set()
+
+
+def test_a_deployment_to_gke_has_the_plugin_of_its_kubeconfig_and_the_gcloud_that_was_tried() -> None:
+    step = using("deploy", "google-github-actions/setup-gcloud@")
+    assert step["with"] == {"version": "528.0.0", "install_components": AUTH_PLUGIN}
+    assert step["with"]["version"] == ".".join(map(str, TRIED))
 
 
 def test_deploy_runs_once_at_a_time_for_an_environment_and_is_never_cut_off() -> None:
@@ -169,7 +217,7 @@ def test_deploy_knows_only_environments_that_exist() -> None:
 def test_deploy_plans_offline_before_it_has_credentials_and_updates_under_the_policies() -> None:
     steps = list(workflow("deploy").steps())
     said = [step.get("run", "") + step.get("uses", "") for step in steps]
-    order = ["springtide plan", "configure-aws-credentials@", "pulumi up"]
+    order = ["springtide plan", AWS_LOGIN, GOOGLE_LOGIN, "setup-gcloud@", "pulumi up"]
     places = [next(index for index, text in enumerate(said) if word in text) for word in order]
     assert places == sorted(places)
     assert '--stack "$ENVIRONMENT" --policy-pack policies --yes' in said[places[-1]]
@@ -186,9 +234,15 @@ def test_the_engine_has_the_version_that_the_lock_has() -> None:
 def test_images_are_pushed_from_main_only_and_built_before_credentials_exist() -> None:
     push = workflow("images").job("push")
     said = [step.get("run", "") + step.get("uses", "") for step in push["steps"]]
-    order = ["docker build", "configure-aws-credentials@", "docker push"]
+    order = ["docker build", AWS_LOGIN, "--username AWS", GOOGLE_LOGIN, "--username oauth2accesstoken", "docker push"]
     assert push["if"] == "github.ref == 'refs/heads/main' && vars.IMAGE_REGISTRY != ''"
-    assert [next(index for index, text in enumerate(said) if word in text) for word in order] == [2, 3, 4]
+    places = [next(index for index, text in enumerate(said) if word in text) for word in order]
+    assert places == list(range(2, len(said)))
+
+
+def test_whoever_pushes_to_google_leaves_no_credentials_file_behind() -> None:
+    said = using("images", GOOGLE_LOGIN)["with"]
+    assert (said["token_format"], said["create_credentials_file"]) == ("access_token", "false")
 
 
 def test_the_image_that_is_built_is_the_one_that_environments_name() -> None:

@@ -64,20 +64,34 @@ def test_a_branch_name_cannot_become_a_command_or_an_option(tmp_path: Path) -> N
 
 def test_a_push_prints_the_digest_as_an_environment_file_takes_it(tmp_path: Path) -> None:
     program(tmp_path / "bin" / "docker", DOCKER)
-    program(tmp_path / "bin" / "aws", "echo the-password")
     done = step("images", "push", "Push", tmp_path, REGISTRY="registry.example/team", TAG="t", PUSHED=DIGEST)
     assert done.returncode == 0, done.stderr
     assert f'\nimages: {{ digest: "{DIGEST}" }}\n' in (tmp_path / "summary").read_text()
+    assert (tmp_path / "calls").read_text().splitlines()[
+        0
+    ] == "push --quiet registry.example/team/springtide-workloads:t"
+
+
+@pytest.mark.parametrize(
+    ("name", "user"), [("Log in to ECR", "AWS"), ("Log in to Artifact Registry", "oauth2accesstoken")]
+)
+def test_a_login_hands_the_password_over_where_no_process_list_shows_it(tmp_path: Path, name: str, user: str) -> None:
+    program(tmp_path / "bin" / "docker", DOCKER)
+    program(tmp_path / "bin" / "aws", "echo the-password")
+    done = step("images", "push", name, tmp_path, REGISTRY="registry.example/team", TOKEN="the-password")
+    assert done.returncode == 0, done.stderr
     assert (tmp_path / "password").read_text() == "the-password\n"
-    assert (tmp_path / "calls").read_text().splitlines()[:2] == [
-        "login --username AWS --password-stdin registry.example",
-        "push --quiet registry.example/team/springtide-workloads:t",
-    ]
+    assert (tmp_path / "calls").read_text() == f"login --username {user} --password-stdin registry.example\n"
 
 
-def test_a_push_without_a_password_fails_and_prints_nothing(tmp_path: Path) -> None:
+def test_a_login_without_a_password_fails(tmp_path: Path) -> None:
     program(tmp_path / "bin" / "docker", DOCKER)
     program(tmp_path / "bin" / "aws", "exit 1")
+    assert step("images", "push", "Log in to ECR", tmp_path, REGISTRY="registry.example").returncode != 0
+
+
+def test_a_push_that_is_refused_fails_and_prints_nothing(tmp_path: Path) -> None:
+    program(tmp_path / "bin" / "docker", '[ "$1" != push ]')
     done = step("images", "push", "Push", tmp_path, REGISTRY="registry.example", TAG="t", PUSHED=DIGEST)
     assert done.returncode != 0
     assert not (tmp_path / "summary").exists()

@@ -47,7 +47,8 @@ def test_a_run_is_an_indexed_job_that_finds_its_pods_by_a_service(local: Recorde
 
 def test_requests_move_a_service_and_karpenter_its_nodes(local: Recorded) -> None:
     assert [item.name for item in local.all("ScaledObject")] == ["chat"]
-    assert [item.name for item in local.all("NodePool")] == [item.name for item in local.all("KWOKNodeClass")]
+    named = {item.inputs["spec"]["template"]["spec"]["nodeClassRef"]["name"] for item in local.all("NodePool")}
+    assert named == {item.name for item in local.all("KWOKNodeClass")} == {"train", "serve"}
     assert {item.name for item in local.all("GpuPool") if item.inputs["wakes"]} == {"train", "serve"}
 
 
@@ -75,7 +76,7 @@ def test_a_pool_is_of_the_machines_that_are_imitated_and_priced_as_they_are(plan
 def test_nothing_is_billed_and_the_figures_say_so(plan: Plan) -> None:
     cost = estimate(plan)
     assert (cost.idle, cost.idle_total.usd, cost.idle_total.complete) == ((), 0, True)
-    assert cost.notes[0] == "Imitated, nothing is billed: prices are what such machines cost on aws in us-east-1."
+    assert cost.notes[1] == "Imitated, nothing is billed: prices are what such machines cost on aws in us-east-1."
     assert not any("disks" in item for item in cost.unpriced)
 
 
@@ -97,4 +98,4 @@ def test_a_budget_is_held_to_what_the_machines_would_cost(tmp_path: Path) -> Non
     poor = edited(("  policies:", "  policies:\n    budget_usd_per_hour: 200"), text=text)
     [found] = plan_environment(project(tmp_path, poor, "local"), "local").findings
     assert (found.rule, found.stops) == ("policy/gpu-ceiling-budget", True)
-    assert "train 4 of p5.48xlarge" in found.message
+    assert "train 8 of p5.48xlarge" in found.message

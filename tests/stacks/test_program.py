@@ -112,13 +112,14 @@ def test_a_service_without_a_pool_runs_on_the_system_nodes(full: Recorded) -> No
 
 
 @pytest.mark.parametrize(
-    ("workload", "name", "pool"), [("JobSet", "gpt-2026-11-22a", "train"), ("Deployment", "chat", "serve")]
+    ("workload", "name", "rung"),
+    [("JobSet", "gpt-2026-11-22a", "train.on-demand.use1-az1"), ("Deployment", "chat", "serve")],
 )
 def test_a_workload_selects_a_label_that_its_pools_nodes_have(
-    full: Recorded, workload: str, name: str, pool: str
+    full: Recorded, workload: str, name: str, rung: str
 ) -> None:
     pod = pod_of(full.one(workload, name))
-    node = full.one("NodePool", pool).inputs["spec"]["template"]
+    node = full.one("NodePool", rung).inputs["spec"]["template"]
     assert pod["nodeSelector"].items() <= node["metadata"]["labels"].items()
     assert {taint["key"] for taint in node["spec"]["taints"]} == {item["key"] for item in pod["tolerations"]}
 
@@ -144,7 +145,9 @@ def test_a_trainer_gets_its_node_and_a_server_the_share_of_its_gpus(full: Record
     ids=["a-full-pool", "a-pool-with-room"],
 )
 def test_a_new_replica_comes_first_just_where_the_pool_has_room_for_it(replicas: str, first: str) -> None:
-    found = of_text(edited(IMAGES, ("max: 2}", replicas), ("min_nodes: 0", "min_nodes: 2"), AWAKE))
+    found = of_text(
+        edited(IMAGES, ("max: 2}", replicas), ("min_nodes: 0", "min_nodes: 2\n      zones: [use1-az1]"), AWAKE)
+    )
     rolling = found.one("Deployment", "chat").inputs["spec"]["strategy"]["rollingUpdate"]
     assert {name for name, count in rolling.items() if count == 1} == {first}
 
@@ -160,7 +163,7 @@ def test_a_workload_may_touch_its_own_runs_prefix_and_only_the_trainer_may_write
 
 
 AFTER = [
-    ("JobSet", "gpt-2026-11-22a", "NodePool", "train"),
+    ("JobSet", "gpt-2026-11-22a", "NodePool", "train.on-demand.use1-az1"),
     ("JobSet", "gpt-2026-11-22a", "Release", "jobset"),
     ("JobSet", "gpt-2026-11-22a", "LocalQueue", "research"),
     ("LocalQueue", "research", "ClusterQueue", "research"),
@@ -222,6 +225,7 @@ def told(found: Recorded) -> dict[str, str]:
 
 def test_what_will_not_run_is_told_as_a_warning_where_the_file_says_it() -> None:
     assert told(of_text(BASE)) == {
+        "/pools/train/max_nodes": "aws/ceiling",
         "/jobs/gpt/image": "images/missing",
         "/services/chat/image": "images/missing",
         "/services/chat/replicas/max": "services/no-signal",
@@ -229,7 +233,8 @@ def test_what_will_not_run_is_told_as_a_warning_where_the_file_says_it() -> None
 
 
 def test_what_runs_is_not_warned_of() -> None:
-    assert told(of_text(edited(IMAGES, ("max: 2}", "max: 1}"), ("min_nodes: 0", "min_nodes: 2"), AWAKE))) == {}
+    warm = ("min_nodes: 0", "min_nodes: 2\n      zones: [use1-az1]")
+    assert told(of_text(edited(IMAGES, ("max: 2}", "max: 1}"), warm, AWAKE))) == {}
 
 
 def test_a_service_of_a_job_that_never_ran_waits_for_a_model() -> None:

@@ -39,12 +39,15 @@ from springtide.catalog.model import (
     MachineType,
     NetworkCard,
     NodeImage,
+    Pods,
     Price,
     Quota,
+    Room,
     ServicePrice,
     Zone,
 )
 from springtide.catalog.quota import quotas
+from springtide.catalog.room import allocatable, system_pods
 from springtide.catalog.versions import feature_floors, features, has_feature
 
 __all__ = [
@@ -56,13 +59,16 @@ __all__ = [
     "MachineType",
     "NetworkCard",
     "NodeImage",
+    "Pods",
     "Price",
     "Quota",
+    "Room",
     "ServicePrice",
     "UnknownNameError",
     "Zone",
     "accelerator",
     "accelerators",
+    "allocatable",
     "best_known_region",
     "boot",
     "candidates",
@@ -88,5 +94,6 @@ __all__ = [
     "regions_of",
     "service_items",
     "service_price",
+    "system_pods",
     "zones",
 ]

@@ -37,6 +37,7 @@ QUOTAS = "quotas.json"
 FEATURES = "features.json"
 FABRICS = "fabrics.json"
 BOOT = "boot.json"
+SYSTEM_PODS = "system_pods.json"
 
 
 class UnknownNameError(ValueError):

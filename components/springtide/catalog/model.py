@@ -212,3 +212,33 @@ class FabricPart:
     image: str
     """Container image that holds it, without a tag; empty for what is built into the workload's own."""
     source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What pods can ask of something: a node, or what is left of one."""
+
+    cpu_millis: int
+    memory_mib: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pods:
+    """Equal pods, and what each of them asks for."""
+
+    name: str
+    replicas: int
+    """How many; 0 where there is one on each node."""
+    cpu_millis: int
+    memory_mib: int
+    apart: bool = False
+    """Whether no two of them may be on one node."""
+    add_on: str = ""
+    """Add-on that they come with; empty for those of every cluster, and for those of a chart."""
+    source: str = ""
+    """Where the figures come from; empty where they are ours to say."""
+
+    @property
+    def requests(self) -> dict[str, str]:
+        """As Kubernetes has it."""
+        return {"cpu": f"{self.cpu_millis}m", "memory": f"{self.memory_mib}Mi"}

@@ -112,6 +112,8 @@ class Cloud(Protocol):
     """Controllers that cannot run in its clusters; what would use one does without."""
     system_machine_types: tuple[str, ...]
     """Machine types of system nodes where nothing else is said; none where there are no such nodes."""
+    more_system_nodes: int
+    """System nodes that come by themselves, beyond those asked for, when pods find no room; 0 where nothing makes one."""
 
     def provider(
         self, name: str, spec: EnvironmentSpec, opts: pulumi.ResourceOptions
@@ -174,8 +176,8 @@ class Cloud(Protocol):
         """Charts and add-ons without which nothing mounts such storage."""
         ...
 
-    def pod_part(self, name: str, spec: PoolSpec, choice: "Choice", *, version: str) -> PodPart:
-        """What a pod needs on the nodes of a pool besides GPUs, known without the pool."""
+    def pod_part(self, name: str, spec: PoolSpec, choice: "Choice", *, version: str, mode: str) -> PodPart:
+        """What a pod needs on the nodes of a pool in a cluster of that mode besides GPUs, known without the pool."""
         ...
 
     def notice(self, capacity: str, version: str) -> Notice:

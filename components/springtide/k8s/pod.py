@@ -76,6 +76,8 @@ class Place:
     """Node labels that it asks for."""
     memory_gib: int
     scratch_gib: int
+    cpu: str = "1"
+    """CPU that it asks for, as Kubernetes writes it; it may use more where there is more."""
     part: PodPart = field(default_factory=PodPart)
     """What its pool needs it to say."""
     mounts: tuple[Mount, ...] = ()
@@ -123,7 +125,7 @@ def resources(gpus: int, place: Place) -> Manifest:
         "memory": f"{place.memory_gib}Gi",
         "ephemeral-storage": f"{place.scratch_gib}Gi",
     }
-    return {"limits": both, "requests": {**both, "cpu": "1"}}
+    return {"limits": both, "requests": {**both, "cpu": place.cpu}}
 
 
 def pod_template(  # noqa: PLR0913  a pod has this many sides

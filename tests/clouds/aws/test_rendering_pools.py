@@ -37,9 +37,18 @@ def of_pools(found: Recorded) -> list[Resource]:
     return [item for item in found.resources if "GpuPool$" in item.urn]
 
 
-def test_a_pool_is_a_node_pool_and_a_node_class_and_no_machine(base: Recorded) -> None:
+def test_a_pool_is_node_pools_and_a_node_class_and_no_machine(base: Recorded) -> None:
     kinds = sorted(item.type.rpartition(":")[2] for item in of_pools(base))
-    assert kinds == ["EC2NodeClass", "EC2NodeClass", "NodePool", "NodePool"]
+    assert kinds == ["EC2NodeClass", "EC2NodeClass", "NodePool", "NodePool", "NodePool"]
+
+
+def test_machines_of_one_run_are_in_one_zone_whatever_connects_them(base: Recorded) -> None:
+    """Within a NodePool of several zones, Karpenter was seen to make the machines of one run in two of them."""
+    found = {item.name: dict(item.inputs["spec"]) for item in base.all("NodePool") if item.name.startswith("train")}
+    zones = {name: requirements(item)["topology.k8s.aws/zone-id"] for name, item in found.items()}
+    assert zones == {"train.spot.use1-az1": ["use1-az1"], "train.spot.use1-az2": ["use1-az2"]}
+    labels = {item["template"]["metadata"]["labels"]["springtide.dev/rung"] for item in found.values()}
+    assert labels == set(found)
 
 
 def test_kinds_of_capacity_are_tried_in_the_order_of_the_file(ladder: Recorded) -> None:
@@ -76,7 +85,10 @@ def test_a_pool_that_may_spread_has_one_node_pool_with_its_own_ceiling(ladder: R
 def test_whoever_pays_is_told_what_several_rungs_can_come_to(ladder: Recorded, base: Recorded) -> None:
     [said] = [item for item in ladder.warnings if item.rule == "aws/ceiling"]
     assert (said.path, "24 nodes" in said.message, "max_gpus 64" in said.fix) == ("/pools/train/max_nodes", True, True)
-    assert not [item for item in base.warnings if item.rule == "aws/ceiling"]
+    [small] = [item for item in base.warnings if item.rule == "aws/ceiling"]
+    assert "train can have 4 nodes" in small.message
+    alone = of_text(edited(("purpose: training", "purpose: training\n      zones: [use1-az1]")))
+    assert not [item for item in alone.warnings if item.rule == "aws/ceiling"]
 
 
 def test_every_node_pool_has_a_limit_on_gpus(ladder: Recorded) -> None:
@@ -113,7 +125,7 @@ def test_nodes_run_the_pinned_image_on_the_architecture_of_the_gpu(ladder: Recor
         {"alias": f"bottlerocket@v{image.release.partition('-')[0]}"}
     ]
     arm = of_text(edited(("gpu: A10G", "gpu: T4g")))
-    assert requirements(spec(arm, "NodePool", "train"))["kubernetes.io/arch"] == ["arm64"]
+    assert requirements(spec(arm, "NodePool", "train.spot.use1-az1"))["kubernetes.io/arch"] == ["arm64"]
     assert "instanceStorePolicy" not in spec(arm, "EC2NodeClass", "train")  # g5g has no NVMe
 
 
@@ -175,7 +187,7 @@ def test_a_raised_floor_reaches_the_machines(ladder: Recorded) -> None:
 
 
 def test_a_pool_of_fixed_size_needs_no_karpenter() -> None:
-    fixed = edited(("min_nodes: 0", "min_nodes: 2"), ("serve: {gpu: L4, ", "serve: {gpu: L4, min_nodes: 2, "))
+    fixed = edited(("min_nodes: 0", "min_nodes: 2\n      zones: [use1-az1]"), ("serve: {gpu: L4, ", "serve: {gpu: L4, min_nodes: 2, "))
     found = of_text(fixed)
     assert not found.all("NodePool")
     assert "karpenter" not in {item.name for item in found.all("Release")}

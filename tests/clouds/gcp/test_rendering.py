@@ -241,9 +241,21 @@ def test_no_node_is_the_projects_default_account(full: Recorded) -> None:
     assert {item.inputs["role"] for item in rights} == {
         "roles/container.defaultNodeServiceAccount",
         "roles/artifactregistry.reader",
+        "roles/serviceusage.serviceUsageConsumer",
     }
     assert {item.inputs["member"] for item in rights} == {f"serviceAccount:{NODES}"}
     assert all(full.needs(control_plane(full), right) for right in rights)
+
+
+def test_nodes_that_stream_images_have_all_that_google_asks_for(full: Recorded) -> None:
+    """Requirements of GKE's page on image streaming: the API, a role for an account of one's own, a way without addresses."""
+    api = full.one("Service", "containerfilesystem")
+    rights = [item for item in full.all("IAMMember") if item.inputs["member"] == f"serviceAccount:{NODES}"]
+    assert "roles/serviceusage.serviceUsageConsumer" in {item.inputs["role"] for item in rights}
+    assert full.one("Subnetwork", "network").inputs["privateIpGoogleAccess"] is True
+    for pool in full.all("NodePool"):
+        assert pool.inputs["nodeConfig"]["gcfsConfig"] == {"enabled": True}
+        assert full.before(pool.urn) >= {api.urn, *(item.urn for item in rights)}
 
 
 def test_nodes_boot_verified_and_hide_their_credentials_from_pods(full: Recorded) -> None:

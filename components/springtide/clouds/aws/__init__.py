@@ -39,6 +39,7 @@ class Aws:
     charts: tuple[str, ...] = ("metrics-server",)
     addons: tuple[str, ...] = tuple(ADDONS)
     system_machine_types: tuple[str, ...] = ("m7i.large",)
+    more_system_nodes: int = 0
     account_findings = staticmethod(account_findings)
     addon = staticmethod(addon)
     controller = staticmethod(controller)

@@ -35,7 +35,7 @@ def rungs(name: str, spec: PoolSpec, zones: Sequence[str], environment: str) -> 
             else f"{name}.{rung.zones[0]}",
             placement_group=group,
         )
-        for rung in ladder.rungs(name, spec, zones, together=together(spec))
+        for rung in ladder.rungs(name, spec, zones, together=one_rung(spec))
     )
 
 
@@ -52,6 +52,11 @@ def woken(spec: PoolSpec) -> bool:
 def together(spec: PoolSpec) -> bool:
     """Whether nodes that work together must lie in one zone: EFA does not leave its subnet."""
     return spec.compact or spec.fabric == "efa"
+
+
+def one_rung(spec: PoolSpec) -> bool:
+    """Whether a run stays on machines of one NodePool, which are of one kind and in one zone."""
+    return together(spec) or ladder.gathered(spec)
 
 
 def placement_group(name: str, spec: PoolSpec, kind: str, zone: str, environment: str) -> str | None:

@@ -14,7 +14,7 @@ import pulumi_kubernetes as kubernetes
 from springtide import catalog
 from springtide.clouds import PoolParts
 from springtide.clouds.aws import efa, karpenter
-from springtide.clouds.aws.ladder import ZONE, Rung, managed, placement_group, rungs, together
+from springtide.clouds.aws.ladder import ZONE, Rung, managed, one_rung, placement_group, rungs
 from springtide.clouds.aws.node_group import Nodes, node_group
 from springtide.clouds.aws.nodes import node_release
 from springtide.clouds.aws.order import id_after
@@ -66,7 +66,7 @@ def gpu_pool(name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, par
     made = [*_staying(draft, groups, placements), *_woken(draft, groups, placements)]
     return PoolParts(
         selector=after({"springtide.dev/pool": name}, *made),
-        pod=pod_part(name, spec, choice, version=cluster["version"]),
+        pod=pod_part(name, spec, choice, version=cluster["version"], mode=cluster["mode"]),
     )
 
 
@@ -79,7 +79,7 @@ def pod_part(name: str, spec: PoolSpec, choice: Choice, *, version: str) -> PodP
         env=dict(efa.ENVIRONMENT) if fabric else {},
         annotations=dict(DO_NOT_DISRUPT) if spec.purpose == "training" and not managed(spec) else {},
         tolerations=tolerations(spec),
-        together=RUNG if together(spec) else ZONE,
+        together=RUNG if one_rung(spec) else ZONE,
     )
 
 

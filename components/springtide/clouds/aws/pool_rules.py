@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from springtide.catalog import MachineType
 from springtide.clouds.aws import efa
-from springtide.clouds.aws.ladder import managed, rungs, together
+from springtide.clouds.aws.ladder import managed, one_rung, rungs
 from springtide.ladder import ceiling, label_findings
 from springtide.selection import Choice
 from springtide.spec import Finding, PoolSpec, Source, refuse
@@ -174,7 +174,7 @@ def driven(machine: MachineType, driver: int) -> bool:
 
 
 def _staying_apart(spec: PoolSpec, choice: Choice) -> list[Finding]:
-    """Warm nodes of a pool whose nodes lie together are in one zone; which one, the file must say."""
-    if spec.min_nodes == 0 or managed(spec) or not together(spec) or len(choice.zones) <= 1:
+    """Warm nodes of a pool whose machines work together are in one zone; which one, the file must say."""
+    if spec.min_nodes == 0 or managed(spec) or not one_rung(spec) or len(choice.zones) <= 1:
         return []
-    return [_one_zone(choice, "nodes that lie together and stay are in one zone")]
+    return [_one_zone(choice, "machines that work together and stay are in one zone")]

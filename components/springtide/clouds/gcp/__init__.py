@@ -43,6 +43,7 @@ class Gcp:
     charts: tuple[str, ...] = ()
     addons: tuple[str, ...] = ()
     system_machine_types: tuple[str, ...] = ("e2-standard-4",)
+    more_system_nodes: int = 1
     provisioning_class = PROVISIONING_CLASS
     account_findings = staticmethod(account_findings)
     addon = staticmethod(addon)

@@ -10,6 +10,7 @@ BASE = (
     "cloudkms",
     "compute",
     "container",
+    "containerfilesystem",
     "iam",
     "iamcredentials",
     "logging",

@@ -24,6 +24,7 @@ class Local:
     addons: tuple[str, ...] = ()
     without: tuple[str, ...] = ("jobset",)
     system_machine_types: tuple[str, ...] = ()
+    more_system_nodes: int = 0
     account_findings = staticmethod(account_findings)
     addon = staticmethod(addon)
     bucket = staticmethod(bucket)

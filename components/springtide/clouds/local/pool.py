@@ -11,12 +11,12 @@ from springtide.clouds import PoolParts
 from springtide.clouds.local.boot import registration_delay
 from springtide.clouds.local.pool_rules import rungs_of
 from springtide.cluster import ClusterRef
-from springtide.component import after, child_of, tell
+from springtide.component import after, child_of
 from springtide.environment import machines_of
 from springtide.k8s import Manifest
 from springtide.k8s.karpenter import DELETE_TIMEOUT, DO_NOT_DISRUPT, node_pool, requirements
 from springtide.k8s.pod import PodPart
-from springtide.ladder import RUNG, Rung, may_exceed, node_labels, node_taints, tolerations
+from springtide.ladder import RUNG, Rung, gathered, node_labels, node_taints, tolerations
 from springtide.selection import Choice
 from springtide.spec import PoolSpec
 
@@ -28,7 +28,6 @@ ZONE = "topology.kubernetes.io/zone"
 def gpu_pool(name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, parent: pulumi.Resource) -> PoolParts:
     """Machines that pods of this pool wake."""
     found = rungs_of(name, spec, choice)
-    tell(may_exceed("local", name, spec, found, queues=False))
     place = cluster["environment"]
     karpenter = pulumi.Output.from_input(cluster["controllers"]["karpenter"])
     machines = _custom(name, node_class(karpenter.apply(lambda _version: name), machines_of(place)), parent)
@@ -37,7 +36,7 @@ def gpu_pool(name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, par
     ]
     return PoolParts(
         selector=after({"springtide.dev/pool": name}, machines, *pools),
-        pod=pod_part(name, spec, choice, version=cluster["version"]),
+        pod=pod_part(name, spec, choice, version=cluster["version"], mode=cluster["mode"]),
     )
 
 
@@ -48,7 +47,7 @@ def pod_part(name: str, spec: PoolSpec, choice: Choice, *, version: str) -> PodP
         env={},
         annotations=dict(DO_NOT_DISRUPT) if spec.purpose == "training" else {},
         tolerations=tolerations(spec),
-        together=RUNG if spec.compact else ZONE,
+        together=RUNG if gathered(spec) else ZONE,
     )
 
 

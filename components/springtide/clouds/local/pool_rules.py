@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 
-from springtide.ladder import Rung, ceiling, label_findings, rungs
+from springtide.ladder import Rung, ceiling, gathered, label_findings, rungs
 from springtide.selection import Choice
 from springtide.spec import Finding, PoolSpec, refuse
 
 
 def rungs_of(name: str, spec: PoolSpec, choice: Choice) -> tuple[Rung, ...]:
-    """The NodePools of a pool, first the ones to try first."""
-    return rungs(name, spec, choice.zones, together=spec.compact)
+    """The NodePools of a pool, first the ones to try first.
+
+    Where machines work together they are in the first zone: no zone is short of simulated ones.
+    """
+    gathers = gathered(spec)
+    return rungs(name, spec, choice.zones[:1] if gathers else choice.zones, together=gathers)
 
 
 def wakes(spec: PoolSpec) -> bool:  # noqa: ARG001  the protocol's signature: elsewhere some pools sleep for ever
