@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from springtide import clouds, grace
 from springtide.component import ArgumentsError
+from springtide.k8s.serving import EXIT_MARGIN_SECONDS
 from springtide.offline.plan import Resource
-from springtide.service import EXIT_MARGIN_SECONDS, ModelService, findings
+from springtide.service import ModelService, findings
 from springtide.spec import ModelSpec, ServiceSpec
 
 from .environment_files import edited, mistakes

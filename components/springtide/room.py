@@ -1,7 +1,7 @@
 """Whether what runs on system nodes has room there: controllers, the cluster's own pods, and services without a pool."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from springtide import catalog, clouds, needs
 from springtide.catalog import Pods, Room
@@ -66,16 +66,17 @@ def findings(file: EnvironmentFile) -> list[Finding]:
 
 
 def warnings(file: EnvironmentFile) -> list[Finding]:
-    """What does not start when a node is away, or when a service grows as far as it may."""
+    """What finds no room when a service grows as far as it may, or is updated."""
     nodes = system_nodes(file)
-    if nodes is None:
-        return []
-    return [*_one_away(nodes), *_grown(file, nodes)]
+    return [] if nodes is None else list(_grown(file, nodes))
 
 
 def without_place(pods: Iterable[Pods], room: Room, nodes: int) -> list[str]:
-    """Names of pods that find no room on so many equal nodes, each once: the largest are placed first, each on the first
-    node that holds it. Of pods that must be apart no more are placed than there are nodes."""
+    """Names of pods that find no room on so many equal nodes, each once.
+
+    The largest are placed first, each on the first node that holds it, which is no worse than a scheduler does. Of pods
+    that must be apart no more are placed than there are nodes.
+    """
     left = [room] * nodes
     used: list[set[str]] = [set() for _ in left]
     lost: dict[str, None] = {}
@@ -149,15 +150,6 @@ def _services(file: EnvironmentFile, nodes: SystemNodes) -> Iterator[Finding]:
             yield refuse("services/system-room", path, item.replicas.min, message, fix)
         else:
             there = wanted
-
-
-def _one_away(nodes: SystemNodes) -> Iterator[Finding]:
-    """Whether one of each controller still runs when a node is away; an upgrade of nodes makes the new one first."""
-    one_each = [replace(item, replicas=1) for item in nodes.pods]
-    if nodes.most > 1 and (lost := without_place(one_each, nodes.room, nodes.most - 1)):
-        message = f"when one of {_words(nodes)} is away, {', '.join(lost)} has no room on the others."
-        fix = "raise cluster.system_nodes, or use larger machines under cluster.system_machine_types"
-        yield warn("spec/one-node-away", "/cluster/system_nodes", nodes.count, message, fix)
 
 
 def _grown(file: EnvironmentFile, nodes: SystemNodes) -> Iterator[Finding]:

@@ -6,35 +6,23 @@ from typing import Literal, NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from springtide import clouds, exposure, grace
+from springtide import clouds, exposure, gateway, grace
+from springtide.autoscaling import KEDA, autoscaler, scales
 from springtide.cluster import ClusterRef
 from springtide.component import checked, child_of, intent, tell
 from springtide.controllers import absent
 from springtide.identity import WorkloadIdentity
+from springtide.k8s.exposure import front_labels
 from springtide.k8s.pod import Place, PodPart, alone
-from springtide.k8s.serving import (
-    CPU_WINDOW_SECONDS,
-    Bounds,
-    Server,
-    cpu_autoscaler,
-    demand_autoscaler,
-    deployment,
-    disruption_budget,
-    gpu_window_seconds,
-)
+from springtide.k8s.serving import EXIT_MARGIN_SECONDS, Server, deployment, disruption_budget
 from springtide.k8s.serving import service as front_of
-from springtide.place import DEFAULT_ACCOUNT, controlled, grant, mount, mounts, system_nodes
+from springtide.place import DEFAULT_ACCOUNT, grant, mount, mounts, system_nodes
 from springtide.pool import PoolRef, fits, known_pool
-from springtide.spec import Finding, ScaleOnSpec, ServiceSpec, refuse, warn
+from springtide.spec import Finding, ServiceSpec, refuse, warn
 from springtide.spec.work import service_name
 from springtide.training import JobRef, known_job
-from springtide_workloads.contract import KEYS_FILE, METRICS_PATH, METRICS_PORT, Device, ServingContract
+from springtide_workloads.contract import KEYS_FILE, Device, ServingContract
 
-KEDA = "keda"
-KEDA_VERSION = "keda.sh/v1alpha1"
-
-EXIT_MARGIN_SECONDS = 5
-"""Between the end of the drain and SIGKILL, for the process to end by itself."""
 CPU_MILLIS = 250
 CPU_MEMORY_GIB = 3
 CPU_SCRATCH_GIB = 5
@@ -53,7 +41,7 @@ class ReplicasArgs(TypedDict):
     """How many servers run."""
 
     min: NotRequired[int]
-    """At least. Default 1; 0 needs something that wakes the service."""
+    """At least. Default 1. With 0 a gateway of two CPU pods, which stay, holds requests while no server runs, and wakes one."""
     max: NotRequired[int]
     """At most. Default 1."""
 
@@ -128,6 +116,7 @@ class ModelService(pulumi.ComponentResource):
             rules=lambda spec: [
                 *service_name("/name", name),
                 *findings(spec, cluster["environment"]["cloud"], cluster["version"], pool),
+                *gateway.findings(name, spec),
                 *absent(
                     cluster, controllers(spec), "/scale_on/in_flight_per_replica", spec.scale_on.in_flight_per_replica
                 ),
@@ -163,14 +152,17 @@ class ModelService(pulumi.ComponentResource):
             startup_seconds=spec.startup_seconds,
             place=self._place(name, gpus, args),
             keys=exposure.keys(name, spec),
-            conditions=exposure.conditions(name, spec, cluster),
+            conditions=() if spec.sleeps else exposure.conditions(name, spec, cluster),
         )
         # An autoscaler owns the count once it is there; writing it back would reset capacity at every update.
-        owned = child_of(self, ignore_changes=["spec.replicas"] if _scales(spec) else None)
+        owned = child_of(self, ignore_changes=["spec.replicas"] if scales(spec) else None)
         servers = kubernetes.apps.v1.Deployment(name, **deployment(server), opts=owned)
-        front = kubernetes.core.v1.Service(name, **front_of(name, space), opts=inside)
+        held = [gateway.build(name, spec, cluster, self)] if spec.sleeps else []
+        # What clients reach changes once it is there.
+        led = child_of(self, depends_on=held)
+        front = kubernetes.core.v1.Service(name, **front_of(name, space, front_labels(name, spec)), opts=led)
         kubernetes.policy.v1.PodDisruptionBudget(name, **disruption_budget(name, space), opts=inside)
-        _autoscaler(name, spec, cluster, child_of(self, depends_on=[servers]))
+        autoscaler(name, spec, cluster, child_of(self, depends_on=[servers, *held]))
         return front
 
     def _place(self, name: str, gpus: int, args: ModelServiceArgs) -> Place:
@@ -278,34 +270,6 @@ def _part(gpus: int, pool: PoolRef | None) -> PodPart:
     return pool["pod"] if gpus == pool["gpus_per_node"] else alone(pool["pod"])
 
 
-def _scales(spec: ServiceSpec) -> bool:
-    return spec.scale_on != ScaleOnSpec()
-
-
-def _autoscaler(name: str, spec: ServiceSpec, cluster: ClusterRef, opts: pulumi.ResourceOptions) -> None:
-    """What moves the service between its bounds, if anything does."""
-    percent, requests = spec.scale_on.cpu_percent, spec.scale_on.in_flight_per_replica
-    if percent is not None:
-        by_cpu = cpu_autoscaler(name, cluster["namespace"], _bounds(spec), percent)
-        kubernetes.autoscaling.v2.HorizontalPodAutoscaler(name, **by_cpu, opts=opts)
-    if requests is not None:
-        space = controlled(cluster, KEDA, cluster["namespace"])
-        url = pulumi.Output.concat("http://", name, ".", space, f".svc:{METRICS_PORT}{METRICS_PATH}")
-        by_demand = demand_autoscaler(name, space, _bounds(spec), requests, url)
-        kubernetes.apiextensions.CustomResource(
-            name, api_version=KEDA_VERSION, kind="ScaledObject", opts=opts, **by_demand
-        )
-
-
-def _bounds(spec: ServiceSpec) -> Bounds:
-    return Bounds(
-        least=spec.replicas.min,
-        most=spec.replicas.max,
-        window_seconds=gpu_window_seconds(spec.startup_seconds) if spec.gpus else CPU_WINDOW_SECONDS,
-        drain_seconds=spec.propagation_seconds + spec.drain_seconds + EXIT_MARGIN_SECONDS,
-    )
-
-
 def _has_room_for_one_more(spec: ServiceSpec, pool: PoolRef | None) -> bool:
     if pool is None:
         return True
@@ -336,7 +300,7 @@ def _waits(name: str, spec: ServiceSpec, job: JobRef) -> list[Finding]:
 
 
 def _stays_small(name: str, spec: ServiceSpec) -> list[Finding]:
-    if _scales(spec) or spec.replicas.max == spec.replicas.min:
+    if scales(spec) or spec.replicas.max == spec.replicas.min:
         return []
     message = f"service {name} stays at {spec.replicas.min} replicas: nothing says what it should grow on."
     fix = "say scale_on: {in_flight_per_replica: 8}, or make replicas.max equal to replicas.min"

@@ -1,6 +1,7 @@
 """Single checks of the doctor: Pulumi, AWS, and the programs that single commands need."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,44 @@ def test_what_aws_answers(  # noqa: PLR0913, PLR0917  a row of the table
     row = cases.only(check, root)
     assert row.state is state
     assert part in row.found
+
+
+ROLE = "arn:aws:iam::123456789012:role/teams/ops"
+
+
+@pytest.mark.parametrize(
+    ("caller", "admins", "state", "found"),
+    [
+        ("arn:aws:sts::123456789012:assumed-role/ops/me", [ROLE], State.UNKNOWN, f"whether {ROLE} makes the cluster"),
+        ("arn:aws:iam::123456789012:user/a/me", ["arn:aws:iam::123456789012:user/me"], State.UNKNOWN, "user/me makes"),
+        ("arn:aws:sts::123456789012:assumed-role/dev/me", [ROLE], State.GOOD, "1 under cluster.admins"),
+        ("arn:aws:iam::123456789012:user/ops", [ROLE], State.GOOD, "besides whoever makes the cluster"),
+        ("arn:aws:iam::123456789012:role/ops", ["arn:aws:iam::210987654321:role/ops"], State.GOOD, "1 under"),
+    ],
+)
+def test_who_deploys_is_not_to_be_listed_for_a_cluster_that_it_makes(  # noqa: PLR0913, PLR0917  a row of the table
+    programs: FakePrograms, root: Path, caller: str, admins: list[str], state: State, found: str
+) -> None:
+    cases.aws(programs, says("sts", out={"Account": "123456789012", "Arn": caller}))
+    listing = replace(cases.target(root), config={"cluster": {"admins": admins}})
+    [row] = aws.administrators(cases.MACHINE, listing)
+    assert row.state is state
+    assert found in row.found
+    assert state is State.GOOD or "409" in row.fix
+
+
+@pytest.mark.parametrize("cluster", [{}, {"admins": []}, {"admins": [ROLE], "existing": "shared"}])
+def test_nobody_is_asked_about_where_nobody_is_listed_or_the_cluster_is_there(
+    programs: FakePrograms, root: Path, cluster: dict[str, object]
+) -> None:
+    assert list(aws.administrators(cases.MACHINE, replace(cases.target(root), config={"cluster": cluster}))) == []
+    assert programs.asked == []
+
+
+def test_without_an_answer_nothing_is_said_of_administrators(programs: FakePrograms, root: Path) -> None:
+    cases.aws(programs, says("sts", err="ExpiredToken\n", status=254))
+    [row] = aws.administrators(cases.MACHINE, replace(cases.target(root), config={"cluster": {"admins": [ROLE]}}))
+    assert (row.state, row.fix) == (State.UNKNOWN, "as for account, above")
 
 
 def test_the_region_is_asked_for_where_credentials_always_work(programs: FakePrograms, root: Path) -> None:

@@ -9,6 +9,7 @@ import googleapiclient
 import pytest
 from tests.doctor import doctor_cases as cases
 from tests.fake_programs import FakePrograms, says
+from tests.offline.sample_plan import Sample
 
 from springtide.doctor.gcp_quotas import quota_id, value_in
 from springtide.doctor.model import State
@@ -53,6 +54,25 @@ def test_the_zero_of_a_new_project_stops_every_pool(
         "gcloud beta quotas preferences create --service compute.googleapis.com --project my-project "
         '--quota-id GPUS-ALL-REGIONS-per-project --preferred-value 6 --email "$(gcloud config get account)"'
     )
+
+
+@pytest.mark.parametrize(("limit", "state"), [(5.0, State.WRONG), (15.0, State.GOOD)])
+def test_a_new_projects_five_networks_do_not_do_for_gpudirect(
+    programs: FakePrograms, tmp_path: Path, planned: cases.Planned, limit: float, state: State
+) -> None:
+    made = Sample()
+    for index in range(9):
+        made.add("gcp:compute/network:Network", f"card-{index}", made.stack)
+    planned(made.plan(environment={"name": "dev", "cloud": "gcp", "region": "us-central1"}))
+    cases.gcloud(programs, says("compute", "project-info", out=cases.gcp_limits({"NETWORKS": limit})))
+    row = cases.rows(tmp_path, "gcp")["NETWORKS"]
+    assert row.state is state
+    if state is State.WRONG:
+        assert row.found == (
+            "VPC networks cannot begin: 5 VPC in all regions, 0 in use; "
+            "needed: 9 for VPC networks to begin, 9 at the most"
+        )
+        assert "--quota-id NETWORKS-per-project --preferred-value 9 " in row.fix
 
 
 def test_newer_gpus_are_asked_for_one_by_one(programs: FakePrograms, tmp_path: Path, planned: cases.Planned) -> None:

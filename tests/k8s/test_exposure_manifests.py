@@ -8,13 +8,16 @@ from springtide.k8s.exposure import (
     REQUEST_SECONDS,
     backend_policy,
     binding,
+    front_labels,
     gateway,
     health_check,
     internal_balancer,
     redirect,
     route,
 )
-from springtide.k8s.serving import deployment, service
+from springtide.k8s.gateway import labels as gateway_labels
+from springtide.k8s.serving import deployment, labels, service
+from springtide.spec import ModelSpec, ReplicasSpec, ServiceSpec
 from springtide_workloads import contract
 from springtide_workloads.contract import ServingContract
 from springtide_workloads.serve.server import KEEP_ALIVE_SECONDS
@@ -22,6 +25,8 @@ from springtide_workloads.serve.server import KEEP_ALIVE_SECONDS
 from .manifests import SERVER, container_of, known_to_kubernetes, pod_of, variables_of
 
 HOST = "chat.example.com"
+SERVICE = ServiceSpec(model=ModelSpec(job="gpt"))
+SLEEPING = replace(SERVICE, replicas=ReplicasSpec(min=0, max=3))
 FRONT = service("chat", "springtide")
 INTERNAL = internal_balancer("chat", "springtide", "10.0.0.7")
 GATEWAY = gateway("chat", "springtide", HOST, certificate_map="certs", address="front")
@@ -75,7 +80,21 @@ def test_a_load_balancer_asks_what_the_readiness_probe_asks() -> None:
 def test_a_load_balancer_lets_go_of_a_connection_before_the_server_does() -> None:
     google = 600  # "Timeouts and retries", cloud.google.com/load-balancing: backend keep-alive, which cannot be changed
     assert max(google, REQUEST_SECONDS) < KEEP_ALIVE_SECONDS
-    assert backend_policy("chat", "s", 70)["spec"]["default"]["connectionDraining"] == {"drainingTimeoutSec": 70}
+    drained = backend_policy("chat", "s", SERVICE)["spec"]["default"]
+    assert drained == {"timeoutSec": 300, "connectionDraining": {"drainingTimeoutSec": 70}}
+
+
+def test_a_load_balancer_waits_until_a_service_that_sleeps_has_woken() -> None:
+    """600 s for a machine and 600 s for a model, beside what an answer and a drain take."""
+    drained = backend_policy("chat", "s", SLEEPING)["spec"]["default"]
+    assert drained == {"timeoutSec": 1500, "connectionDraining": {"drainingTimeoutSec": 1270}}
+
+
+def test_a_way_in_leads_to_the_gateways_of_a_service_that_sleeps() -> None:
+    assert front_labels("chat", SERVICE) == labels("chat")
+    assert front_labels("chat", SLEEPING) == gateway_labels("chat") != labels("chat")
+    inside = internal_balancer("chat", "s", "10.0.0.7", front_labels("chat", SLEEPING))
+    assert inside["spec"]["selector"] == gateway_labels("chat")
 
 
 def test_the_keys_lie_where_the_server_looks_for_them_and_nobody_else_reads_them() -> None:

@@ -142,6 +142,12 @@ def test_all_pods_of_a_run_land_where_the_first_one_did_and_no_other_run_s_matte
         assert term["labelSelector"]["matchLabels"] == {"springtide.dev/run": "gpt-first"}
 
 
+def test_a_run_of_one_node_asks_for_no_other_pod_beside_it() -> None:
+    alone = replace(RUN, contract=replace(RUN.contract, nodes=1), place=replace(RUN.place, part=FABRIC))
+    assert "affinity" not in pod_of(indexed_job(alone))
+    assert "affinity" not in job_set(alone)["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]
+
+
 def test_where_the_zone_is_all_that_pods_share_it_is_asked_for_once() -> None:
     part = PodPart(together="topology.kubernetes.io/zone")
     job = indexed_job(replace(RUN, place=replace(RUN.place, part=part)))

@@ -32,7 +32,7 @@ def built() -> Mapping[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def place(built: Mapping[str, Path]) -> Iterator[Path]:  # noqa: ARG001  it is built before its folder moves
+def springtide_home(built: Mapping[str, Path]) -> Iterator[Path]:  # noqa: ARG001  it is built before its folder moves
     """A folder for `SPRINGTIDE_HOME`, with what is built already. Sockets in it need a short name."""
     folder = Path(tempfile.mkdtemp(prefix="st-"))
     (folder / "cache").symlink_to(home("tests", Path("/")).cache)
@@ -43,9 +43,9 @@ def place(built: Mapping[str, Path]) -> Iterator[Path]:  # noqa: ARG001  it is b
 
 
 @pytest.fixture(scope="module")
-def here(place: Path) -> Iterator[Home]:
+def here(springtide_home: Path) -> Iterator[Home]:
     """Folders of an environment; whatever runs in them at the end is stopped."""
-    found = home("tests", place)
+    found = home("tests", springtide_home)
     yield found
     plane.stop(found, Silent(), clean=lambda: node.clean(found, Silent()))
 

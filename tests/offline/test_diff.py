@@ -229,6 +229,27 @@ def test_a_changed_launch_template_rolls_the_nodes_under_a_run() -> None:
     assert hit.why == "every node of train is rolled (it takes the new version of its launch template)"
 
 
+def waited_for(bought: dict[str, Any], disk_gib: int) -> Plan:
+    """A run on a pool of GKE of such machines."""
+    made = sample(run="first", image=DIGEST)
+    [pool] = (item for item in made.resources if item.type == "springtide:index:GpuPool" and item.name == "train")
+    node = {"diskSizeGb": disk_gib, **bought.get("nodeConfig", {})}
+    made.add("gcp:container/nodePool:NodePool", "train", pool, {**bought, "nodeConfig": node})
+    return made.plan()
+
+
+@pytest.mark.parametrize("bought", [{"nodeConfig": {"flexStart": True}}, {"queuedProvisioning": {"enabled": True}}])
+def test_machines_that_were_waited_for_stay_and_so_do_the_runs_on_them(bought: dict[str, Any]) -> None:
+    comparison = compare(waited_for(bought, 100), waited_for(bought, 200))
+    change = one(comparison, "gcp:container/nodePool:NodePool", "train")
+    assert (change.action, change.rolls_nodes, comparison.hits) == (Action.UPDATE, False, ())
+
+
+def test_machines_of_gke_that_are_bought_as_usual_are_exchanged_under_the_runs_on_them() -> None:
+    (hit,) = compare(waited_for({}, 100), waited_for({}, 200)).hits
+    assert (hit.job, hit.why) == ("gpt", "every node of train is rolled")
+
+
 def test_a_new_node_release_rolls_the_nodes() -> None:
     base = sample(run="first", image=DIGEST).plan()
     comparison = compare(base, changed(base, NODE_GROUP, "train", inputs={"releaseVersion": "1.51.0"}))

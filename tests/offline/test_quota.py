@@ -5,7 +5,7 @@ import pytest
 from springtide import catalog
 from springtide.offline import markdown, page, text
 from springtide.offline.plan import Plan
-from springtide.offline.quota import Ask, asks, notes
+from springtide.offline.quota import Ask, asks, notes, stuck
 from springtide.offline.report import Report, quota_rows
 
 from .sample_plan import Sample, sample, work
@@ -94,6 +94,35 @@ def test_a_quota_whose_code_nobody_agrees_on_is_asked_for_all_the_same() -> None
 def test_the_clusters_own_nodes_come_last() -> None:
     found = asks(sample().plan())
     assert (found[-1].who, found[-1].amount) == ("system nodes (on-demand)", "6 vCPU")
+
+
+def networks(count: int, **adopted: str) -> Plan:
+    made = Sample()
+    for index in range(count):
+        made.add("gcp:compute/network:Network", f"own-{index}", made.stack)
+    for title, id_ in adopted.items():
+        made.add("gcp:compute/network:Network", title, made.stack, read_id=id_)
+    return made.plan(environment={"name": "dev", "cloud": "gcp", "region": "us-central1"})
+
+
+def test_networks_that_are_made_are_asked_for_and_those_that_are_there_are_not() -> None:
+    (ask,) = (
+        ask for ask in asks(networks(9, corp="projects/net/global/networks/corp")) if ask.quota.code == "NETWORKS"
+    )
+    assert (ask.name, ask.place, ask.who, ask.amount) == (
+        "compute.googleapis.com NETWORKS", "all regions", "VPC networks", "9 VPC",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("limit", "without"), [(5, ("VPC networks",)), (8, ("VPC networks",)), (9, ())])
+def test_networks_are_made_all_or_the_environment_is_not(limit: float, without: tuple[str, ...]) -> None:
+    plan = networks(9)
+    limits = {ask: limit for ask in asks(plan) if ask.quota.code == "NETWORKS"}
+    assert stuck(plan, limits) == without
+
+
+def test_no_network_of_the_cloud_asks_for_nothing() -> None:
+    assert "NETWORKS" not in codes(networks(0, corp="projects/net/global/networks/corp"))
 
 
 def test_a_machine_that_the_catalog_does_not_know_is_named() -> None:

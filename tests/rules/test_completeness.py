@@ -24,6 +24,7 @@ NO_FILE = ("bootstrap.py", "ci.py", "doctor", "offline", "k8s")
 _LOCAL_FILE = "tests/test_settings_local.py, by files of this machine"
 _OWN_PROGRAM = "arguments of a component in a program of one's own; the settings never give such"
 ELSEWHERE = {
+    "aws/adopted-contents": "tests/clouds/aws/test_cluster.py; it is told and not refused",
     "aws/driver": "every machine that the image's driver does not serve is unusable in the catalog, which says so first",
     "gcp/access-ranges": "tests/clouds/gcp/test_findings.py, by 101 ranges",
     "gcp/fabric-zone": "tests/clouds/gcp/test_pool_rules.py: no region of the catalog has such machines in two zones",

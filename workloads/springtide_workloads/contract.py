@@ -28,8 +28,15 @@ SCRATCH_DIR: Final = "/scratch"
 RANK_FIELD: Final = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 """Field reference that a pod's `PET_NODE_RANK` comes from; rank is the one value a component cannot write itself."""
 
+NAMESPACE_FIELD: Final = "metadata.namespace"
+"""Field reference that a gateway's `SPRINGTIDE_NAMESPACE` comes from: a component may not know it yet."""
+
 TRAIN_COMMAND: Final = ("python", "-m", "springtide_workloads.train")
 SERVE_COMMAND: Final = ("python", "-m", "springtide_workloads.serve")
+GATEWAY_COMMAND: Final = ("python", "-m", "springtide_workloads.gateway")
+
+TIMEOUT_HEADER: Final = "x-request-timeout-ms"
+"""Header of a request: milliseconds until its client gives up. Whoever hands the request on writes what is left of them."""
 
 NO_PROGRESS_RESTARTS: Final = 3
 """Restarts in place without a new checkpoint after which a run gives up with `ExitCode.NO_PROGRESS`."""
@@ -56,6 +63,12 @@ class Env(StrEnum):
     HTTP_PORT = "SPRINGTIDE_HTTP_PORT"
     METRICS_PORT = "SPRINGTIDE_METRICS_PORT"
     KEYS_FILE = "SPRINGTIDE_KEYS_FILE"
+    NAMESPACE = "SPRINGTIDE_NAMESPACE"
+    REPLICAS_SERVICE = "SPRINGTIDE_REPLICAS_SERVICE"
+    IN_FLIGHT_PER_REPLICA = "SPRINGTIDE_IN_FLIGHT_PER_REPLICA"
+    HOLD_SECONDS = "SPRINGTIDE_HOLD_SECONDS"
+    HELD_REQUESTS = "SPRINGTIDE_HELD_REQUESTS"
+    HELD_MIB = "SPRINGTIDE_HELD_MIB"
     NODES = "PET_NNODES"
     PROCS_PER_NODE = "PET_NPROC_PER_NODE"
     NODE_RANK = "PET_NODE_RANK"
@@ -108,6 +121,23 @@ class Metric(StrEnum):
     """Counter by `kind` (prompt, completion)."""
     READY = "springtide_ready"
     """Gauge: 1 while the readiness probe passes, else 0."""
+
+
+class GatewayMetric(StrEnum):
+    """Prometheus names of a gateway. They are there while its service has no replica."""
+
+    REQUESTS = "springtide_gateway_requests"
+    """Gauge: requests held and in flight; what wakes the service."""
+    HELD = "springtide_gateway_held"
+    """Gauge: requests that wait for a replica."""
+    WAITED_SECONDS = "springtide_gateway_waited_seconds"
+    """Histogram: from a request's arrival to its replica."""
+    ANSWERS = "springtide_gateway_answers_total"
+    """Counter by `code`: answers handed on."""
+    LOST = "springtide_gateway_lost_total"
+    """Counter by `reason`: requests that got no answer of a replica."""
+    REPLICAS = "springtide_gateway_ready_replicas"
+    """Gauge: replicas that take requests."""
 
 
 class Event(StrEnum):
@@ -332,6 +362,39 @@ class ServingContract(_Contract):
     def _conflicts(self) -> list[Problem]:
         spent = self.propagation_seconds + self.drain_seconds
         name = f"{Env.PROPAGATION_SECONDS} + {Env.DRAIN_SECONDS}"
+        return _at_most(name, spent, Env.GRACE_SECONDS, self.grace_seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayContract(_Contract):
+    """One gateway in front of the replicas of a service."""
+
+    service: str = _var(Env.REPLICAS_SERVICE, _NAME)
+    """Kubernetes Service whose endpoints are the replicas."""
+    namespace: str | None = _var(Env.NAMESPACE, _NAME, None)
+    """Of that Service. None on the component's side, where `NAMESPACE_FIELD` supplies it."""
+    in_flight_per_replica: int = _var(Env.IN_FLIGHT_PER_REPLICA, _whole(1))
+    """Requests that a gateway lets one replica have at a time; the others it holds."""
+    hold_seconds: int = _var(Env.HOLD_SECONDS, _whole(1))
+    """How long a request may wait for a replica: the time a replica takes to be there."""
+    held_requests: int = _var(Env.HELD_REQUESTS, _whole(1), 1000)
+    """Requests that may wait at a time."""
+    held_mib: int = _var(Env.HELD_MIB, _whole(1), 256)
+    """What the bodies of all requests may take in memory, in MiB, until a replica begins to answer."""
+    http_port: int = _var(Env.HTTP_PORT, _PORT, HTTP_PORT)
+    metrics_port: int = _var(Env.METRICS_PORT, _PORT, METRICS_PORT)
+    grace_seconds: int = _var(Env.GRACE_SECONDS, _SECONDS)
+    """From SIGTERM to SIGKILL of the pod; at least propagation, hold and drain together."""
+    propagation_seconds: int = _var(Env.PROPAGATION_SECONDS, _SECONDS)
+    """After SIGTERM, how long new requests are still taken while load balancers learn of it."""
+    drain_seconds: int = _var(Env.DRAIN_SECONDS, _SECONDS)
+    """How long a replica may take to answer, once the gateway takes no new request."""
+    keys_file: str | None = _var(Env.KEYS_FILE, _PATH, None)
+    """File of the keys that may ask, one a line. Default None: whoever reaches the gateway may."""
+
+    def _conflicts(self) -> list[Problem]:
+        spent = self.propagation_seconds + self.hold_seconds + self.drain_seconds
+        name = f"{Env.PROPAGATION_SECONDS} + {Env.HOLD_SECONDS} + {Env.DRAIN_SECONDS}"
         return _at_most(name, spent, Env.GRACE_SECONDS, self.grace_seconds)
 
 

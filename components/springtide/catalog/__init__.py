@@ -46,7 +46,7 @@ from springtide.catalog.model import (
     ServicePrice,
     Zone,
 )
-from springtide.catalog.quota import quotas
+from springtide.catalog.quota import network_quota, quotas
 from springtide.catalog.room import allocatable, system_pods
 from springtide.catalog.versions import feature_floors, features, has_feature
 
@@ -84,6 +84,7 @@ __all__ = [
     "near_accelerators",
     "near_machine_types",
     "near_regions",
+    "network_quota",
     "node_image",
     "node_images",
     "offered",

@@ -184,9 +184,9 @@ class Quota:
     code: str
     """Its name in the cloud's quota API; empty where no two sources agree on one."""
     unit: str
-    """What it counts: `vCPU` or `GPU`."""
+    """What it counts: `vCPU`, `GPU` or `VPC`."""
     per_machine: int
-    """How much of it one machine takes."""
+    """How much of it one machine takes, or one network."""
     scope: str
     """What the limit is of: `region`, or `project` for all regions together."""
     dimensions: tuple[tuple[str, str], ...]

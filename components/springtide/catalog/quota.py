@@ -9,6 +9,8 @@ from springtide.catalog import lookup
 from springtide.catalog.model import MachineType, Quota
 
 Row = Mapping[str, Any]
+_NETWORK = "network"
+"""What a row begins with that is no machine's."""
 
 
 def quotas(machine_type: MachineType, capacity: str) -> tuple[Quota, ...]:
@@ -28,6 +30,12 @@ def quotas(machine_type: MachineType, capacity: str) -> tuple[Quota, ...]:
     return tuple(_quota(machine_type, row) for row in sorted(found, key=lambda row: row["scope"] != "region"))
 
 
+def network_quota(cloud: str) -> Quota | None:
+    """The quota that one more VPC network takes from; None where the catalog knows of none."""
+    rows = [row for row in lookup.records(cloud, lookup.QUOTAS) if row["begins"] == _NETWORK]
+    return _read(rows[0], cloud, 1) if rows else None
+
+
 def _closest(name: str, rows: Iterable[Row]) -> Iterator[Row]:
     """In each scope the row with the longest beginning of `name`: p6 before p, one accelerator before all of them."""
     fitting = sorted((row for row in rows if name.startswith(row["begins"])), key=lambda row: row["scope"])
@@ -37,15 +45,19 @@ def _closest(name: str, rows: Iterable[Row]) -> Iterator[Row]:
 
 def _quota(machine_type: MachineType, row: Row) -> Quota:
     amounts = {"vCPU": machine_type.vcpus, "GPU": machine_type.gpus}
+    return _read(row, machine_type.cloud, amounts[row["unit"]])
+
+
+def _read(row: Row, cloud: str, amount: int) -> Quota:
     return Quota(
         service=row["service"],
         code=row["code"],
         unit=row["unit"],
-        per_machine=amounts[row["unit"]],
+        per_machine=amount,
         scope=row["scope"],
         dimensions=tuple((key, value) for key, value in row["dimensions"]),
         verified=row["verified"],
-        source=_sources(machine_type.cloud)[row["source"]],
+        source=_sources(cloud)[row["source"]],
     )
 
 

@@ -106,7 +106,7 @@ class Cloud(Protocol):
     charts: tuple[str, ...]
     """Charts that every cluster of this cloud needs because the cloud does not bring what is in them."""
     addons: tuple[str, ...]
-    """Controllers that the cloud installs and keeps up to date by itself, where an environment uses them."""
+    """Controllers that the cloud installs by itself, in a version of its choice, where an environment uses them."""
 
     without: tuple[str, ...]
     """Controllers that cannot run in its clusters; what would use one does without."""

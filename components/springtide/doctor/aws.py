@@ -44,6 +44,33 @@ def account(machine: Machine, target: Target) -> Sequence[Row]:
     return good("account", f"{target.account} as {said.get('Arn')}")
 
 
+def administrators(machine: Machine, target: Target) -> Sequence[Row]:
+    """Whether whoever deploys is listed as administrator too: where it makes the cluster, EKS refuses the second entry."""
+    section = target.section("cluster")
+    admins = section.get("admins")
+    if section.get("existing") is not None or not isinstance(admins, list) or not admins:
+        return ()
+    said = machine.ask("aws", "sts", "get-caller-identity", "--region", ASKED_REGION, "--output", "json").json()
+    if not isinstance(said, dict):
+        return unknown("admins", "who deploys is not known", "as for account, above")
+    mine = _principal(str(said.get("Arn")))
+    listed = [item for item in admins if isinstance(item, str) and _principal(item) == mine]
+    if not listed:
+        return good("admins", f"{len(admins)} under cluster.admins, besides whoever makes the cluster")
+    fix = f"if so, take it out of {target.shown}: it is administrator of what it makes, and EKS refuses a second entry (409)"
+    return unknown("admins", f"whether {listed[0]} makes the cluster; it is listed under cluster.admins", fix)
+
+
+def _principal(arn: str) -> tuple[str, str, str]:
+    """Account, kind and name of a role or user; a session has its role's, and of neither AWS says the path."""
+    _, _, resource = arn.partition("::")
+    account, _, rest = resource.partition(":")
+    kind, *path = rest.split("/")
+    if kind == "assumed-role":
+        return account, "role", path[0] if path else ""
+    return account, kind, path[-1] if path else ""
+
+
 def region(machine: Machine, target: Target) -> Sequence[Row]:
     """Whether the region is on in this account."""
     answer = machine.ask(
@@ -81,4 +108,4 @@ def quota(machine: Machine, target: Target) -> Sequence[Row]:
     return quotas.rows(target, lambda: AwsQuotas.reached(machine, target))
 
 
-CHECKS: tuple[Check, ...] = (command_line, account, region, spot_role, quota)
+CHECKS: tuple[Check, ...] = (command_line, account, administrators, region, spot_role, quota)

@@ -92,8 +92,7 @@ def _needs(ask: Ask) -> str:
 
 
 def _need(part: Part) -> str:
-    kinds = " or ".join(part.capacity)
-    return f"{part.start} for {part.pool} ({kinds}) to begin, {span(part.least, part.most)} at the most"
+    return f"{part.start} for {part.who} to begin, {span(part.least, part.most)} at the most"
 
 
 def _used(limit: Limit) -> str:

@@ -1,9 +1,12 @@
 """A model server for those outside its cluster: what says so inside it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from springtide.k8s import Manifest
+from springtide.k8s import gateway as gateways
 from springtide.k8s.serving import labels
+from springtide.spec import ServiceSpec
 from springtide_workloads import contract
 
 HTTP = 80
@@ -21,6 +24,25 @@ GATEWAY_CLASS = "gke-l7-global-external-managed"
 _GATEWAY = {"group": "gateway.networking.k8s.io", "kind": "Gateway"}
 
 
+def request_seconds(spec: ServiceSpec) -> int:
+    """Longest time that a load balancer waits for an answer to begin; a service that sleeps must wake first."""
+    return REQUEST_SECONDS + _held(spec)
+
+
+def leave_seconds(spec: ServiceSpec) -> int:
+    """How long a pod that goes still answers: a server, or a gateway with what it holds."""
+    return spec.propagation_seconds + _held(spec) + spec.drain_seconds
+
+
+def _held(spec: ServiceSpec) -> int:
+    return gateways.hold_seconds(spec.startup_seconds) if spec.sleeps else 0
+
+
+def front_labels(name: str, spec: ServiceSpec) -> dict[str, str]:
+    """Labels of the pods that a service's clients reach: its servers, or the gateways of one that sleeps."""
+    return gateways.labels(name) if spec.sleeps else labels(name)
+
+
 def binding(name: str, namespace: Any, target_group: Any) -> Manifest:
     """Which pods a target group of AWS has: those of the service that are ready, or becoming so."""
     return {
@@ -33,10 +55,11 @@ def binding(name: str, namespace: Any, target_group: Any) -> Manifest:
     }
 
 
-def internal_balancer(name: str, namespace: Any, address: Any) -> Manifest:
-    """GKE's own load balancer inside the network, under an address that is ours.
+def internal_balancer(name: str, namespace: Any, address: Any, selector: Mapping[str, str] | None = None) -> Manifest:
+    """GKE's own load balancer inside the network, under an address that is ours, in front of pods with these labels.
 
-    Pulumi does not wait for it: it would wait for pods that are ready, whose model may be hours of training away.
+    By default these are the service's servers. Pulumi does not wait for it: it would wait for pods that are ready, whose model
+    may be hours of training away.
     """
     return {
         "metadata": {
@@ -49,7 +72,7 @@ def internal_balancer(name: str, namespace: Any, address: Any) -> Manifest:
             "type": "LoadBalancer",
             "loadBalancerIP": address,
             "loadBalancerSourceRanges": list(PRIVATE_RANGES),
-            "selector": labels(name),
+            "selector": labels(name) if selector is None else dict(selector),
             "ports": [{"name": "http", "port": HTTP, "targetPort": "http"}],
         },
     }
@@ -106,14 +129,14 @@ def health_check(name: str, namespace: Any) -> Manifest:
     }
 
 
-def backend_policy(name: str, namespace: Any, drain_seconds: int) -> Manifest:
-    """How long Google's load balancer waits for an answer, and for those that are due when a server goes."""
+def backend_policy(name: str, namespace: Any, spec: ServiceSpec) -> Manifest:
+    """How long Google's load balancer waits for an answer, and for those that are due when a pod goes."""
     return {
         "metadata": {"name": name, "namespace": namespace, "labels": labels(name)},
         "spec": {
             "default": {
-                "timeoutSec": REQUEST_SECONDS,
-                "connectionDraining": {"drainingTimeoutSec": drain_seconds},
+                "timeoutSec": request_seconds(spec),
+                "connectionDraining": {"drainingTimeoutSec": leave_seconds(spec)},
             },
             "targetRef": _service(name),
         },

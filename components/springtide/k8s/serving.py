@@ -2,6 +2,7 @@
 
 import math
 import posixpath
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ CPU_WINDOW_SECONDS = 300
 LONGEST_WINDOW_SECONDS = 3600
 LONGEST_PERIOD_SECONDS = 1800
 """Bounds of autoscaling/v2."""
+EXIT_MARGIN_SECONDS = 5
+"""Between the end of a drain and SIGKILL, for the process to end by itself."""
 SCRAPE_FAILURES = 3
 """Failed readings in a row, 15 seconds apart, before a service stays as large as it is."""
 
@@ -92,8 +95,8 @@ def deployment(server: Server) -> Manifest:
     }
 
 
-def service(name: str, namespace: Any) -> Manifest:
-    """One address inside the cluster for all ready replicas."""
+def service(name: str, namespace: Any, selector: Mapping[str, str] | None = None) -> Manifest:
+    """One address inside the cluster for all ready pods with these labels. Default: the service's servers."""
     return {
         "metadata": {
             "name": name,
@@ -101,24 +104,41 @@ def service(name: str, namespace: Any) -> Manifest:
             "labels": labels(name),
             "annotations": {"pulumi.com/skipAwait": "true"},
         },
-        "spec": {
-            "type": "ClusterIP",
-            "selector": labels(name),
-            "ports": [
-                {"name": "http", "port": 80, "targetPort": "http"},
-                {"name": "metrics", "port": contract.METRICS_PORT, "targetPort": "metrics"},
-            ],
-        },
+        "spec": {"type": "ClusterIP", "selector": _selected(name, selector), "ports": _ports()},
     }
 
 
-def disruption_budget(name: str, namespace: Any) -> Manifest:
-    """At most one replica is drained at a time; one that is broken anyway stands in nobody's way."""
+def servers(name: str, namespace: Any, called: str) -> Manifest:
+    """The servers one by one, for whoever chooses among them."""
+    return {
+        "metadata": {
+            "name": called,
+            "namespace": namespace,
+            "labels": labels(name),
+            "annotations": {"pulumi.com/skipAwait": "true"},
+        },
+        "spec": {"clusterIP": "None", "selector": labels(name), "ports": _ports()},
+    }
+
+
+def _selected(name: str, selector: Mapping[str, str] | None) -> dict[str, str]:
+    return labels(name) if selector is None else dict(selector)
+
+
+def _ports() -> list[Manifest]:
+    return [
+        {"name": "http", "port": 80, "targetPort": "http"},
+        {"name": "metrics", "port": contract.METRICS_PORT, "targetPort": "metrics"},
+    ]
+
+
+def disruption_budget(name: str, namespace: Any, selector: Mapping[str, str] | None = None) -> Manifest:
+    """At most one of the pods with these labels is drained at a time; one that is broken anyway stands in nobody's way."""
     return {
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "maxUnavailable": 1,
-            "selector": {"matchLabels": labels(name)},
+            "selector": {"matchLabels": _selected(name, selector)},
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
         },
     }
@@ -130,11 +150,11 @@ def cpu_autoscaler(name: str, namespace: Any, bounds: Bounds, cpu_percent: int) 
     return {
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
-            "scaleTargetRef": _target(name),
+            "scaleTargetRef": scale_target(name),
             "minReplicas": bounds.least,
             "maxReplicas": bounds.most,
             "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
-            "behavior": _behavior(bounds),
+            "behavior": behavior(bounds),
         },
     }
 
@@ -154,7 +174,7 @@ def demand_autoscaler(
     return {
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
-            "scaleTargetRef": _target(name),
+            "scaleTargetRef": scale_target(name),
             "minReplicaCount": bounds.least,
             "maxReplicaCount": bounds.most,
             "triggers": [_trigger(key, metric, metrics_url, target) for key, metric in triggers.items()],
@@ -165,7 +185,7 @@ def demand_autoscaler(
             },
             "advanced": {
                 "scalingModifiers": {"formula": " + ".join(triggers), "target": target, "metricType": "Value"},
-                "horizontalPodAutoscalerConfig": {"behavior": _behavior(bounds)},
+                "horizontalPodAutoscalerConfig": {"behavior": behavior(bounds)},
             },
         },
     }
@@ -187,11 +207,12 @@ def _trigger(key: str, metric: Metric, metrics_url: Any, target: str) -> Manifes
     }
 
 
-def _target(name: str) -> Manifest:
+def scale_target(name: str) -> Manifest:
+    """What an autoscaler of the service moves: its servers."""
     return {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
 
 
-def _behavior(bounds: Bounds) -> Manifest:
+def behavior(bounds: Bounds) -> Manifest:
     """Up at once, by no more than there may be; down late, one replica in the time that a replica takes to leave.
 
     The step up is stated in pods, not percent: replicas that still load their model count as idle and would damp it.
@@ -218,9 +239,9 @@ def _pod(server: Server) -> Manifest:
             {"name": "http", "containerPort": server.contract.http_port},
             {"name": "metrics", "containerPort": server.contract.metrics_port},
         ],
-        startupProbe={**_get(contract.LIVE_PATH), "failureThreshold": patience},
-        readinessProbe={**_get(contract.READY_PATH), "failureThreshold": 2},
-        livenessProbe={**_get(contract.LIVE_PATH), "failureThreshold": 6, "timeoutSeconds": 5},
+        startupProbe={**ask(contract.LIVE_PATH), "failureThreshold": patience},
+        readinessProbe={**ask(contract.READY_PATH), "failureThreshold": 2},
+        livenessProbe={**ask(contract.LIVE_PATH), "failureThreshold": 6, "timeoutSeconds": 5},
     )
     pod = pod_template(
         serve,
@@ -230,16 +251,16 @@ def _pod(server: Server) -> Manifest:
         shm_gib=1,
         gpu=server.gpus > 0,
     )
-    more: Manifest = {"topologySpreadConstraints": _spread(server)}
+    more: Manifest = {"topologySpreadConstraints": spread(labels(server.name), server.replicas)}
     if server.conditions:
         more["readinessGates"] = [{"conditionType": condition} for condition in server.conditions]
     if server.keys is not None:
-        more |= _with_keys(pod["spec"], server.keys)
+        more |= with_keys(pod["spec"], server.keys)
     return {**pod, "spec": {**pod["spec"], **more}}
 
 
-def _with_keys(pod: Manifest, secret: str) -> Manifest:
-    """The server's container and the pod's volumes with the keys among them; without the Secret no pod starts."""
+def with_keys(pod: Manifest, secret: str) -> Manifest:
+    """The pod's container and its volumes with the keys among them; without the Secret no pod starts."""
     [serve] = pod["containers"]
     folder, file = posixpath.split(contract.KEYS_FILE)
     mount = {"name": "keys", "mountPath": folder, "readOnly": True}
@@ -250,24 +271,25 @@ def _with_keys(pod: Manifest, secret: str) -> Manifest:
     }
 
 
-def _spread(server: Server) -> list[Manifest]:
+def spread(selector: Mapping[str, str], replicas: int) -> list[Manifest]:
     """Replicas apart, where that can be had. None of it is demanded: other pods may fill the nodes in between.
 
     Over nodes only where two replicas are kept: for one that comes and goes, a preference would wake a machine of its own.
     """
-    keys = ["topology.kubernetes.io/zone", *(["kubernetes.io/hostname"] if server.replicas > 1 else [])]
+    keys = ["topology.kubernetes.io/zone", *(["kubernetes.io/hostname"] if replicas > 1 else [])]
     return [
         {
             "maxSkew": 1,
             "topologyKey": key,
             "whenUnsatisfiable": "ScheduleAnyway",
             "nodeTaintsPolicy": "Honor",
-            "labelSelector": {"matchLabels": labels(server.name)},
+            "labelSelector": {"matchLabels": dict(selector)},
             "matchLabelKeys": ["pod-template-hash"],
         }
         for key in keys
     ]
 
 
-def _get(path: str) -> Manifest:
+def ask(path: str) -> Manifest:
+    """A probe of a path."""
     return {"httpGet": {"path": path, "port": "http"}, "periodSeconds": PROBE_PERIOD_SECONDS}

@@ -151,9 +151,9 @@ def _trainer(run: Run) -> Manifest:
 
 
 def _together(run: Run) -> Manifest:
-    """All pods of a run on one rung, by the label that the pool says, and in one zone. The first one chooses."""
+    """All pods of a run on one rung, by the label that the pool says, and in one zone: where the first one comes to be."""
     label = run.place.part.get("together")
-    if label is None:
+    if label is None or run.contract.nodes == 1:
         return {}
     others = {"labelSelector": {"matchLabels": {RUN_LABEL: run.name}}}
     terms = [{"topologyKey": key, **others} for key in dict.fromkeys((label, ZONE))]

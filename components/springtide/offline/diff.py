@@ -214,7 +214,7 @@ def _change(
     if new.custom and action is not Action.REPLACE:
         action, because = _cascade(new, action, held_back, settled, gone)
     follows = _follows_template(new, settled)
-    rolls = follows or rolling.rolls(new.type, (item.path for item in changes))
+    rolls = follows or (rolling.rolls(new.type, (item.path for item in changes)) and not rolling.waits(new))
     if follows and action in (Action.KEEP, Action.UPDATE):
         action, because = Action.UPDATE, "it takes the new version of its launch template"
     return replace(

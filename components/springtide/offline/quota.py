@@ -2,7 +2,8 @@
 
 A pool counts with its `max_nodes` on each quota that one of its kinds of capacity takes from, and once on a quota that
 several of them share. That is enough for all that the pool is meant to have; what an autoscaler could come to beyond it,
-where it counts the parts of a pool each by itself, is not asked for: a quota at this number is what stops it.
+where it counts the parts of a pool each by itself, is not asked for: a quota at this number is what stops it. On GCP the
+networks that are made count too: GPUDirect takes up to eight of them, and a new project has five.
 """
 
 from collections import defaultdict
@@ -17,6 +18,8 @@ from springtide.offline.views import PoolView
 
 RESERVED = "reserved"
 SYSTEM = "system nodes"
+NETWORKS = "VPC networks"
+_NETWORK = "gcp:compute/network:Network"
 _MEANING = (
     "Asked for is what max_nodes needs, from the first machine type to the largest; "
     "quotas of disks, addresses and, on GCP, CPUs of accelerated machines exist besides."
@@ -27,7 +30,10 @@ Which = tuple[str, str, tuple[tuple[str, str], ...], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What one pool takes of a quota: `least` where it gets its first machine type only, `most` on its largest."""
+    """What a pool, the cluster's own nodes or the networks take of a quota.
+
+    `least` is with a pool's first machine type only, `most` on its largest.
+    """
 
     pool: str
     capacity: tuple[str, ...]
@@ -35,6 +41,11 @@ class Part:
     """What is needed for anything at all: one node of a pool, on its smallest machine; the cluster's own nodes at rest."""
     least: int
     most: int
+
+    @property
+    def who(self) -> str:
+        """What needs it, and how it is bought, where it is bought at all."""
+        return f"{self.pool} ({' or '.join(self.capacity)})" if self.capacity else self.pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +81,7 @@ class Ask:
     @property
     def who(self) -> str:
         """The pools that need it, and how they buy."""
-        return ", ".join(f"{part.pool} ({' or '.join(part.capacity)})" for part in self.parts)
+        return ", ".join(part.who for part in self.parts)
 
 
 def asks(plan: Plan) -> tuple[Ask, ...]:
@@ -87,7 +98,9 @@ def asks(plan: Plan) -> tuple[Ask, ...]:
 
 
 def stuck(plan: Plan, limits: Mapping[Ask, float]) -> tuple[str, ...]:
-    """Pools that cannot have one node, however they buy, under the limits of an account; `SYSTEM` for the cluster's own.
+    """Pools that cannot have one node, however they buy, under the limits of an account.
+
+    `SYSTEM` for the cluster's own nodes, and `NETWORKS` where not all networks can be made.
 
     Only what is certain counts: a quota without a known limit stops nobody, and neither does any where machines are
     reserved.
@@ -97,9 +110,10 @@ def stuck(plan: Plan, limits: Mapping[Ask, float]) -> tuple[str, ...]:
         limits: What the account grants, in the quota's unit; without the quotas that nothing is known of.
     """
     known = {_which(ask.place, ask.quota): limit for ask, limit in limits.items()}
-    own = [limit for ask, limit in limits.items() for part in ask.parts if part.pool == SYSTEM and limit < part.start]
+    parts = [(part, limit) for ask, limit in limits.items() for part in ask.parts if part.pool in {SYSTEM, NETWORKS}]
+    own = dict.fromkeys(part.pool for part, limit in parts if limit < part.start)
     pools = [pool.name for pool in plan.pools() if pool.max_nodes > 0 and not _starts(pool, known)]
-    return (*([SYSTEM] if own else []), *pools)
+    return (*own, *pools)
 
 
 def span(least: int, most: int) -> str:
@@ -122,12 +136,13 @@ def notes(plan: Plan) -> tuple[str, ...]:
 
 
 def _parts(plan: Plan) -> Iterator[tuple[str, Quota, Part]]:
-    """Each pool's and each node group's part of each quota."""
+    """What each pool, each node group and the networks take of each quota."""
     for pool in plan.pools():
         for (place, quota), (kinds, amounts) in _of_pool(pool).items():
             least, most = pool.max_nodes * amounts[0], pool.max_nodes * max(amounts)
             yield place, quota, Part(pool=pool.name, capacity=kinds, start=min(amounts), least=least, most=most)
     cloud, region = str(plan.environment.get("cloud", "")), str(plan.environment.get("region", ""))
+    yield from _networks(plan, cloud)
     for group in kept(plan):
         machine = _machine(cloud, group.machine_type)
         if machine is not None and not group.in_pool:
@@ -185,6 +200,14 @@ def _machine(cloud: str, name: str) -> MachineType | None:
     return catalog.machine_type(cloud, name) if cloud in catalog.clouds() else None
 
 
+def _networks(plan: Plan, cloud: str) -> Iterator[tuple[str, Quota, Part]]:
+    """What the networks take that the plan makes; those that it only reads have an id."""
+    made = sum(network.id is None for network in plan.of_type(_NETWORK))
+    quota = catalog.network_quota(cloud) if made > 0 else None
+    if quota is not None:
+        yield _place(quota, ""), quota, Part(pool=NETWORKS, capacity=(), start=made, least=made, most=made)
+
+
 def _place(quota: Quota, region: str) -> str:
     return region if quota.scope == "region" else "all regions"
 
@@ -208,4 +231,4 @@ def _unverified(found: tuple[Ask, ...]) -> list[str]:
 
 
 def _rank(ask: Ask) -> tuple[bool, bool, str, str]:
-    return (ask.parts[0].pool == SYSTEM, ask.place == "all regions", ask.name, ask.place)
+    return (ask.parts[0].pool in {SYSTEM, NETWORKS}, ask.place == "all regions", ask.name, ask.place)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from springtide.offline.paths import overlaps
+from springtide.offline.plan import Resource
 
 NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 NODE_POOL = "gcp:container/nodePool:NodePool"
@@ -41,3 +42,15 @@ def rolls(kind: str, changed: Iterable[str]) -> bool:
     """Whether an update of these properties exchanges the nodes behind a resource of this type."""
     settled = [path for path in changed if not any(overlaps(path, other) for other in _EXCEPT.get(kind, ()))]
     return any(overlaps(path, trigger) for path in settled for trigger in _ROLLS.get(kind, ()))
+
+
+def waits(node_pool: Resource) -> bool:
+    """Whether its machines were waited for: flex-start and queued ones. GKE drains none of those for an upgrade.
+
+    It upgrades them by the strategy SHORT_LIVED, which is theirs alone (its documentation on node upgrade strategies). That
+    a machine which is there is left alone until it ends is from memory, unverified.
+    """
+    said = node_pool.inputs
+    return bool((said.get("queuedProvisioning") or {}).get("enabled")) or bool(
+        (said.get("nodeConfig") or {}).get("flexStart")
+    )

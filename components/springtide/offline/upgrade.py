@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from springtide.offline.diff import Comparison, ResourceChange
 from springtide.offline.plan import Plan
 from springtide.offline.replacement import Action
-from springtide.offline.rolling import EKS_CLUSTER, KARPENTER_POOL, NODE_CLASS, NODE_GROUP, NODE_POOL, WHY
-from springtide.offline.upgrade_gcp import GKE_CLUSTER, follow, waits
+from springtide.offline.rolling import EKS_CLUSTER, KARPENTER_POOL, NODE_CLASS, NODE_GROUP, NODE_POOL, WHY, rolls, waits
+from springtide.offline.upgrade_aws import ADDON
+from springtide.offline.upgrade_aws import follow as follow_eks
+from springtide.offline.upgrade_gcp import GKE_CLUSTER
+from springtide.offline.upgrade_gcp import follow as follow_gke
 from springtide.offline.views import ClusterView
 from springtide.spec import Finding, Outcome, Severity, Source
 
@@ -16,12 +19,14 @@ _DOWN = "upgrade/no-way-back"
 _PATH = "/cluster/version"
 _ORDER: tuple[tuple[str, frozenset[str]], ...] = (
     ("control plane", frozenset({EKS_CLUSTER, GKE_CLUSTER})),
-    ("add-ons", frozenset({"aws:eks/addon:Addon"})),
+    ("add-ons", frozenset({ADDON})),
     ("nodes", frozenset({NODE_GROUP, NODE_POOL})),
     ("Karpenter and its machines", frozenset({"kubernetes:helm.sh/v3:Release", KARPENTER_POOL, NODE_CLASS})),
 )
-_FOLLOW: Mapping[str, Callable[[ClusterView, str, str, Plan], Iterable[str]]] = {"gcp": follow}
-"""Clouds whose nodes stay behind when the control plane goes on → what is to be said of them."""
+_FOLLOW: Mapping[str, Callable[[ClusterView, str, str, Plan], Iterable[str]]] = {"aws": follow_eks, "gcp": follow_gke}
+"""Cloud → what is to be said of what stays behind when the control plane goes on."""
+_NODES_STAY = frozenset({"gcp"})
+"""Clouds whose nodes are of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +67,7 @@ def order(base: Plan, plan: Plan, comparison: Comparison) -> tuple[str, ...]:
 
 
 def rolled(plan: Plan, comparison: Comparison) -> tuple[str, ...]:
-    """One sentence for each thing whose nodes are exchanged though it stays."""
+    """One sentence for each thing whose nodes are exchanged though it stays, or are to be made otherwise from now on."""
     pools = {pool.urn: pool for pool in plan.pools()}
     parents = {resource.urn: resource.parent for resource in plan.resources}
     karpenter = bool(plan.of_type(KARPENTER_POOL))
@@ -72,7 +77,8 @@ def rolled(plan: Plan, comparison: Comparison) -> tuple[str, ...]:
         if change.urn in kept
         else _rolled(change, getattr(pools.get(parents.get(change.urn) or ""), "purpose", ""))
         for change in comparison.changes
-        if change.rolls_nodes and (karpenter or change.type != EKS_CLUSTER)
+        if (change.rolls_nodes and (karpenter or change.type != EKS_CLUSTER))
+        or (change.urn in kept and change.action is Action.UPDATE and rolls(change.type, _paths(change)))
     )
     return tuple(dict.fromkeys(sentences))
 
@@ -111,11 +117,11 @@ def _refused(step: Step, rule: str, message: str, allowed: tuple[int, int], fix:
 
 
 def _ordered(step: Step, plan: Plan, comparison: Comparison) -> Iterator[str]:
-    nodes = _FOLLOW.get(step.cluster.cloud)
-    always = {"control plane"} if nodes else {"control plane", "nodes"}
+    cloud = step.cluster.cloud
+    always = {"control plane"} if cloud in _NODES_STAY else {"control plane", "nodes"}
     yield f"Kubernetes {step.words}, in this order: {'; '.join(_stages(comparison, always))}."
-    if nodes:
-        yield from nodes(step.cluster, _text(step.old), _text(step.new), plan)
+    if cloud in _FOLLOW:
+        yield from _FOLLOW[cloud](step.cluster, _text(step.old), _text(step.new), plan)
 
 
 def _stages(comparison: Comparison, always: Container[str]) -> Iterator[str]:
@@ -129,6 +135,10 @@ def _names(changes: Iterable[ResourceChange], kinds: frozenset[str]) -> str:
     acting = (Action.UPDATE, Action.REPLACE, Action.UPDATE_OR_REPLACE)
     found = (change.name for change in changes if change.type in kinds and change.action in acting)
     return ", ".join(dict.fromkeys(found))
+
+
+def _paths(change: ResourceChange) -> Iterator[str]:
+    return (item.path for item in change.changes)
 
 
 def _rolled(change: ResourceChange, purpose: str) -> str:

@@ -8,22 +8,10 @@ node pool, and takes it to the control plane's version).
 from collections.abc import Iterable, Iterator
 
 from springtide.offline.plan import Plan, Resource
-from springtide.offline.rolling import NODE_POOL
+from springtide.offline.rolling import NODE_POOL, waits
 from springtide.offline.views import ClusterView, EnvironmentView
 
 GKE_CLUSTER = "gcp:container/cluster:Cluster"
-
-
-def waits(node_pool: Resource) -> bool:
-    """Whether its machines were waited for: flex-start and queued ones. GKE drains none of those for an upgrade.
-
-    It upgrades them by the strategy SHORT_LIVED, which is theirs alone (its documentation on node upgrade strategies). That
-    a machine which is there is left alone until it ends is from memory, unverified.
-    """
-    said = node_pool.inputs
-    return bool((said.get("queuedProvisioning") or {}).get("enabled")) or bool(
-        (said.get("nodeConfig") or {}).get("flexStart")
-    )
 
 
 def follow(cluster: ClusterView, old: str, new: str, plan: Plan) -> Iterator[str]:

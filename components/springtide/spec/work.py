@@ -106,6 +106,11 @@ class ServiceSpec:
         return self.expose if isinstance(self.expose, PublicSpec) else None
 
     @property
+    def sleeps(self) -> bool:
+        """Whether it has no replica while nobody asks; a gateway holds the request that wakes it."""
+        return self.replicas.min == 0
+
+    @property
     def reached(self) -> str:
         """From where it is reached: `none`, `internal` or `host`."""
         return self.expose if isinstance(self.expose, str) else "host"
@@ -115,7 +120,7 @@ class ServiceSpec:
         return [
             *at_least("/replicas/min", self.replicas.min, 0),
             *at_least("/replicas/max", self.replicas.max, max(self.replicas.min, 1)),
-            *_nothing_wakes(self.replicas.min),
+            *_nothing_wakes(self),
             *below("/scale_on", self.scale_on.findings()),
             *below("/expose", _exposure(self.expose)),
             *([] if self.gpus is None else at_least("/gpus", self.gpus, 0)),
@@ -150,9 +155,9 @@ def _auth(auth: str | None) -> list[Finding]:
     return [refuse("spec/auth", "/auth", None, message, fix, allowed=AUTHS)]
 
 
-def _nothing_wakes(min_replicas: int) -> list[Finding]:
-    if min_replicas != 0:
+def _nothing_wakes(service: ServiceSpec) -> list[Finding]:
+    if not service.sleeps or service.scale_on.in_flight_per_replica is not None:
         return []
-    message = "no replica would ever start: nothing in this plan wakes a service from zero."
-    fix = "use 1 or more until the gateway is in the plan"
+    message = "no replica would ever start: nothing wakes this service from zero."
+    fix = "say scale_on: {in_flight_per_replica: 8}, so that a request does, or use 1 or more"
     return [refuse("spec/wake", "/replicas/min", 0, message, fix)]

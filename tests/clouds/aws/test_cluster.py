@@ -8,7 +8,7 @@ from tests.environment_files import BASE, ENVIRONMENTS, edited
 from tests.recordings import Recorded, of_file, of_text
 
 from springtide import catalog
-from springtide.clouds.aws.cluster import MOST_RANGES, cluster_findings
+from springtide.clouds.aws.cluster import MOST_RANGES, adopted_findings, cluster_findings
 from springtide.clouds.aws.kubeconfig import kubeconfig
 from springtide.offline.plan import Resource
 from springtide.spec import ClusterSpec, Outcome, Severity
@@ -306,3 +306,22 @@ def test_auto_mode_needs_no_node_image_of_ours() -> None:
 
 def test_a_range_that_is_none_is_left_to_the_rule_that_says_so() -> None:
     assert cluster_findings(spec(access=("everybody",))) == []
+
+
+def test_what_only_aws_knows_of_an_adopted_cluster_is_told_with_the_commands_that_ask(adopted: Recorded) -> None:
+    [found] = [item for item in adopted.warnings if item.rule == "aws/adopted-contents"]
+    assert (found.outcome, found.stops, found.path) == (Outcome.CANNOT_TELL, False, "/cluster/existing")
+    for part in ("authentication mode API", "eks-pod-identity-agent", "two CPU nodes", "controllers.existing"):
+        assert part in found.message
+    assert "describe-cluster --name shared-eks --region us-east-1 --query cluster.accessConfig" in found.fix
+    assert "list-addons --cluster-name shared-eks" in found.fix
+
+
+def test_auto_mode_brings_identities_and_nodes_by_itself() -> None:
+    [found] = adopted_findings("shared", "auto", "us-east-1")
+    assert "eks-pod-identity-agent" not in found.message
+    assert "CPU nodes" not in found.message
+
+
+def test_a_cluster_of_ours_is_told_nothing_of_what_is_in_it(base: Recorded) -> None:
+    assert not [item for item in base.warnings if item.rule == "aws/adopted-contents"]

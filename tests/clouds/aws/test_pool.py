@@ -155,7 +155,7 @@ def test_karpenter_wakes_what_is_not_a_node_group(said: dict[str, Any], *, wake:
 
 
 def part(spec: PoolSpec) -> Any:
-    return pod_part("train", spec, selection.choose(spec, "aws", "us-east-1", ZONES), version="1.35")
+    return pod_part("train", spec, selection.choose(spec, "aws", "us-east-1", ZONES), version="1.35", mode="standard")
 
 
 def test_a_pod_with_efa_asks_for_every_interface_of_a_node_and_for_no_huge_page() -> None:

@@ -187,7 +187,10 @@ def test_a_raised_floor_reaches_the_machines(ladder: Recorded) -> None:
 
 
 def test_a_pool_of_fixed_size_needs_no_karpenter() -> None:
-    fixed = edited(("min_nodes: 0", "min_nodes: 2\n      zones: [use1-az1]"), ("serve: {gpu: L4, ", "serve: {gpu: L4, min_nodes: 2, "))
+    fixed = edited(
+        ("min_nodes: 0", "min_nodes: 2\n      zones: [use1-az1]"),
+        ("serve: {gpu: L4, ", "serve: {gpu: L4, min_nodes: 2, "),
+    )
     found = of_text(fixed)
     assert not found.all("NodePool")
     assert "karpenter" not in {item.name for item in found.all("Release")}

@@ -412,6 +412,16 @@ def test_a_class_never_has_a_name_that_gke_keeps_to_itself(automatic: Recorded) 
     assert reference(automatic, "autopilot")["selector"] == {"cloud.google.com/compute-class": "pool-autopilot"}
 
 
+def test_pods_on_autopilot_ask_for_no_label_but_the_zone(automatic: Recorded) -> None:
+    zone = "topology.kubernetes.io/zone"
+    assert {reference(automatic, pool)["pod"]["together"] for pool in ("train", "autopilot")} == {zone}
+
+
+def test_that_a_run_on_autopilot_may_mix_kinds_of_capacity_is_told_where_there_are_several(automatic: Recorded) -> None:
+    [told] = [item for item in automatic.warnings if item.rule == "gcp/mixed-run"]
+    assert (told.path, told.value) == ("/pools/train/capacity", ["reserved", "flex-start", "spot"])
+
+
 def test_that_autopilot_keeps_no_bound_is_told(automatic: Recorded) -> None:
     told = sorted(item.path for item in automatic.warnings if item.rule == "gcp/unbounded")
     assert told == ["/pools/autopilot/max_nodes", "/pools/train/max_nodes"]

@@ -268,7 +268,7 @@ def test_what_pods_of_a_job_share_is_had_in_one_zone_and_of_one_kind_of_capacity
 ) -> None:
     """Design: a job of several nodes lands on one rung and in one zone, always, for whatever purpose the pool is."""
     spec, choice = pool
-    run = replace(RUN, place=replace(RUN.place, part=pod_part("p", spec, choice, version="1.35")))
+    run = replace(RUN, place=replace(RUN.place, part=pod_part("p", spec, choice, version="1.35", mode="standard")))
     pods = indexed_job(run)["spec"]["template"]["spec"]["affinity"]["podAffinity"]
     keys = [term["topologyKey"] for term in pods["requiredDuringSchedulingIgnoredDuringExecution"]]
     kinds: dict[tuple[str, ...], set[tuple[str, str]]] = {}
@@ -284,7 +284,7 @@ def test_queued_machines_are_wanted_for_as_long_as_the_file_says_and_else_for_a_
     hours: int | None, seconds: str
 ) -> None:
     spec = PoolSpec(gpu="H100", gpus_per_node=8, max_nodes=1, capacity=("queued",), max_run_hours=hours)
-    asked = pod_part("q", spec, selection.Choice(), version="1.35")["request"]
+    asked = pod_part("q", spec, selection.Choice(), version="1.35", mode="standard")["request"]
     assert asked == {"provreq.kueue.x-k8s.io/maxRunDurationSeconds": seconds}
 
 

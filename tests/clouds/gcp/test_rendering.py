@@ -41,6 +41,11 @@ def small() -> Recorded:
     return of_text(SMALL)
 
 
+@pytest.fixture(scope="module")
+def auto() -> Recorded:
+    return of_text(edited(('version: "1.35"', 'version: "1.35"\n    mode: auto'), text=SMALL))
+
+
 def control_plane(plan: Recorded) -> Resource:
     [found] = [item for item in plan.all("Cluster") if item.custom]
     return found
@@ -305,14 +310,20 @@ def test_administrators_get_in_as_long_as_there_is_a_cluster(full: Recorded) -> 
     assert full.needs(control_plane(full), full.one("IAMMember", "admin-group:ops@example.com"))
 
 
-def test_a_cluster_that_makes_its_nodes_is_told_only_who_they_are() -> None:
-    plan = of_text(edited(('version: "1.35"', 'version: "1.35"\n    mode: auto'), text=SMALL))
-    cluster = control_plane(plan).inputs
+def test_a_cluster_that_makes_its_nodes_is_told_only_who_they_are(auto: Recorded) -> None:
+    cluster = control_plane(auto).inputs
     assert cluster["enableAutopilot"] is True
     assert cluster["clusterAutoscaling"]["autoProvisioningDefaults"]["serviceAccount"].startswith("springtide-dev@")
     given = {"nodeConfig", "removeDefaultNodePool", "initialNodeCount", "workloadIdentityConfig", "enableShieldedNodes"}
     assert not given & cluster.keys()
-    assert plan.all("NodePool") == []
+    assert auto.all("NodePool") == []
+
+
+def test_nodes_that_nobody_can_upgrade_by_hand_get_googles_patches_and_no_minor_version(auto: Recorded) -> None:
+    policy = control_plane(auto).inputs["maintenancePolicy"]
+    [exclusion] = policy["maintenanceExclusions"]
+    assert exclusion["exclusionOptions"] == {"scope": "NO_MINOR_UPGRADES", "endTimeBehavior": "UNTIL_END_OF_SUPPORT"}
+    assert policy["recurringWindow"]["recurrence"] == "FREQ=WEEKLY;BYDAY=SA,SU"
 
 
 def test_an_adopted_cluster_is_read_and_its_pools_have_an_account_of_ours() -> None:

@@ -52,7 +52,7 @@ ADDONS: Mapping[str, Driver] = {driver.name: driver for driver in DRIVERS.values
 
 
 def addon(name: str, cluster: ClusterRef, parent: pulumi.Resource) -> aws.eks.Addon:
-    """An add-on in the version that EKS recommends for the cluster, once there are nodes for its pods.
+    """An add-on in the version that EKS recommends for the cluster when it is made, once there are nodes for its pods.
 
     Raises:
         LookupError: there is no such add-on; `controllers.unknown` says so before it comes to this.

@@ -16,10 +16,10 @@ from springtide.clouds.aws.kubeconfig import kubeconfig
 from springtide.clouds.aws.nodes import node_role
 from springtide.clouds.aws.order import id_after
 from springtide.clouds.aws.standard import standard
-from springtide.component import after, child_of
+from springtide.component import after, child_of, tell
 from springtide.environment import EnvironmentRef
 from springtide.network import NetworkRef
-from springtide.spec import ClusterSpec, Finding, Source, refuse
+from springtide.spec import ClusterSpec, Finding, Outcome, Severity, Source, refuse
 from springtide.spec.unused import unused
 
 MODES = {"standard": standard, "auto": auto}
@@ -31,6 +31,11 @@ LOG_RETENTION_DAYS = (
 """What CloudWatch Logs accepts (PutRetentionPolicy)."""
 MOST_RANGES = 40
 """Ranges that may reach the public endpoint of one cluster (EKS service quotas)."""
+WANTED = {
+    "standard": ("run the add-on eks-pod-identity-agent", "have two CPU nodes without a taint, for controllers"),
+    "auto": ("be in Auto Mode",),
+}
+"""Mode of a cluster that is there already → what it must do and have besides."""
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 
 
@@ -51,6 +56,7 @@ def _adopted(draft: Draft, existing: str) -> ClusterParts:
 
     What is in it stays when the cluster does, so nothing of ours may be left to go away with it.
     """
+    tell(adopted_findings(existing, draft.spec.mode, draft.place["region"]))
     made = aws.eks.Cluster.get(draft.name, existing, opts=child_of(draft.parent))
     found = after(existing, made)
     role_arn = node_role(draft.name, draft.spec.mode, draft.parent)
@@ -156,6 +162,35 @@ def _existing(name: str) -> list[Finding]:
     message = f"{name!r} is no name of an EKS cluster."
     fix = "write its name as `aws eks list-clusters` shows it, not its ARN"
     return [refuse("aws/cluster-name", "/existing", name, message, fix)]
+
+
+def adopted_findings(name: str, mode: str, region: str) -> list[Finding]:
+    """What everything in a cluster takes for granted, and only AWS knows of one that is there already.
+
+    In Auto Mode AWS brings what gives pods their identities, and nodes for whatever comes.
+    """
+    wanted = ["let roles in by access entries (authentication mode API or API_AND_CONFIG_MAP)", *WANTED[mode]]
+    message = (
+        f"{name} must {', '.join(wanted[:-1])} and {wanted[-1]}; what of ours is in it already (metrics-server, Karpenter, "
+        "jobset, kueue, keda) belongs under controllers.existing. Whether it is so, only AWS knows."
+    )
+    where = f"{name} --region {region}"
+    fix = (
+        f"aws eks describe-cluster --name {where} --query cluster.accessConfig.authenticationMode; "
+        f"aws eks list-addons --cluster-name {where}; helm list --all-namespaces"
+    )
+    return [
+        Finding(
+            rule="aws/adopted-contents",
+            outcome=Outcome.CANNOT_TELL,
+            severity=Severity.WARNING,
+            source=Source.SPEC,
+            message=message,
+            fix=fix,
+            path="/cluster/existing",
+            value=name,
+        )
+    ]
 
 
 def _machine(index: int, name: str) -> list[Finding]:

@@ -25,8 +25,9 @@ from springtide.k8s.exposure import (
     CHECKS,
     HTTP,
     PRIVATE_RANGES,
-    REQUEST_SECONDS,
     binding,
+    leave_seconds,
+    request_seconds,
 )
 from springtide.spec import Finding, PublicSpec, ServiceSpec, refuse
 from springtide_workloads.contract import HTTP_PORT, READY_PATH
@@ -39,7 +40,8 @@ TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 EVERYBODY = ("0.0.0.0/0",)
 HTTPS = 443
 IDLE_SECONDS = 660
-"""How long a flow through an NLB may be silent: longer than the servers keep an idle connection."""
+"""How long a flow through an NLB may be silent: longer than the servers keep an idle connection. A gateway that holds a
+request for longer asks by TCP each minute whether its client is there, which counts."""
 LONGEST_CERTIFIED = 64
 """Characters of the name that a certificate of ACM is made for (RequestCertificate: DomainName)."""
 _PREFIX = 6
@@ -122,7 +124,7 @@ def public(  # noqa: PLR0913, PLR0917  a way in ties all of these together
         internal=False,
         subnets=cluster.get("public_subnets", []),
         security_groups=[group],
-        idle_timeout=REQUEST_SECONDS,
+        idle_timeout=request_seconds(spec),
         drop_invalid_header_fields=True,
         tags={"Name": name},
         opts=child_of(parent),
@@ -168,7 +170,7 @@ def public_findings(public: PublicSpec, *, adopted: bool) -> list[Finding]:
 
 
 def _site(name: str, spec: ServiceSpec, cluster: ClusterRef, parent: pulumi.Resource) -> _Site:
-    return _Site(name=name, cluster=cluster, parent=parent, seconds=spec.propagation_seconds + spec.drain_seconds)
+    return _Site(name=name, cluster=cluster, parent=parent, seconds=leave_seconds(spec))
 
 
 def _firewall(site: _Site, entrances: Mapping[int, Iterable[str]]) -> pulumi.Output[str]:

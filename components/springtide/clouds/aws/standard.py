@@ -48,7 +48,10 @@ def _addon(
     configuration: Mapping[str, Any] | None = None,
     depends_on: Sequence[pulumi.Resource] = (),
 ) -> aws.eks.Addon:
-    """An add-on in the version that EKS recommends for the cluster; the version is EKS' to choose."""
+    """An add-on in the version that EKS recommends for the cluster when it is made; after that it stays where it is.
+
+    Nobody takes it to another one by itself: `plan --base` says how, where Kubernetes goes on (offline/upgrade_aws.py).
+    """
     return aws.eks.Addon(
         name,
         addon_name=name,

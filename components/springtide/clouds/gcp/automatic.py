@@ -52,6 +52,16 @@ def unbounded(path: str, spec: PoolSpec) -> list[Finding]:
     return [warn("gcp/unbounded", f"{path}/max_nodes", spec.max_nodes, message, fix)]
 
 
+def mixed(path: str, spec: PoolSpec) -> list[Finding]:
+    """Kinds of capacity that one run may be on at once."""
+    if len(spec.capacity) == 1 or spec.purpose == "serving":
+        return []
+    kinds = " and ".join(spec.capacity)
+    message = f"Autopilot keeps the pods of a run in one zone and no closer: a run of several nodes may be on {kinds} at once."
+    fix = "name one kind of capacity, or use a cluster of mode standard"
+    return [warn("gcp/mixed-run", f"{path}/capacity", list(spec.capacity), message, fix)]
+
+
 def _rule(group: Group, spec: PoolSpec) -> dict[str, Any]:
     machine = group.machine
     disks = {"localSSDCount": machine.local_ssds} if machine.local_ssds > 0 else {}

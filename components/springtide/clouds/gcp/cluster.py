@@ -23,27 +23,16 @@ from springtide.spec import ClusterSpec
 CONTROL_PLANE_LOGS = ("SYSTEM_COMPONENTS", "WORKLOADS", "APISERVER", "SCHEDULER", "CONTROLLER_MANAGER")
 METRICS = ("SYSTEM_COMPONENTS", "DCGM")
 """DCGM: what the GPUs do."""
-MAINTENANCE: gcp.container.ClusterMaintenancePolicyArgsDict = {
+WINDOW: gcp.container.ClusterMaintenancePolicyRecurringWindowArgsDict = {
     # Nights of the weekend: twelve hours a week, of which GKE wants 48 in any 32 days.
-    "recurring_window": {
-        "start_time": "2026-01-03T00:00:00Z",
-        "end_time": "2026-01-03T06:00:00Z",
-        "recurrence": "FREQ=WEEKLY;BYDAY=SA,SU",
-    },
-    # The minor version is the file's to say, and a node that is upgraded takes a run with it. Patches of the control
-    # plane go on; the end of a version's support ends this too. What GKE is asked for is not held back: so nodes follow
-    # a new version when somebody says so (`node_pool`).
-    "maintenance_exclusions": [
-        {
-            "exclusion_name": "versions-are-ours",
-            "start_time": "2026-01-01T00:00:00Z",
-            "exclusion_options": {
-                "scope": "NO_MINOR_OR_NODE_UPGRADES",
-                "end_time_behavior": "UNTIL_END_OF_SUPPORT",
-            },
-        }
-    ],
+    "start_time": "2026-01-03T00:00:00Z",
+    "end_time": "2026-01-03T06:00:00Z",
+    "recurrence": "FREQ=WEEKLY;BYDAY=SA,SU",
 }
+NOT_BY_ITSELF = {"standard": "NO_MINOR_OR_NODE_UPGRADES", "auto": "NO_MINOR_UPGRADES"}
+"""What GKE leaves alone, by the cluster's mode. The minor version is the file's to say, and a node that is upgraded takes a run
+with it: nodes follow a new version when somebody says so (`node_pool`), for what GKE is asked for is not held back. Autopilot's
+nodes nobody can ask for; without patches from GKE they would have none until the version's support ends, which ends both."""
 
 
 def cluster(
@@ -111,7 +100,7 @@ def _control_plane(  # noqa: PLR0913, PLR0917  a cluster ties all of these toget
         min_master_version=spec.version,
         release_channel={"channel": channel(spec).upper()},
         database_encryption={"state": "ENCRYPTED", "key_name": secrets_key(name, place, network["network_id"], parent)},
-        maintenance_policy=MAINTENANCE,
+        maintenance_policy=_maintenance(spec.mode),
         gateway_api_config={"channel": "CHANNEL_STANDARD"},
         cost_management_config={"enabled": True},
         logging_config={"enable_components": list(CONTROL_PLANE_LOGS)},
@@ -125,6 +114,19 @@ def _control_plane(  # noqa: PLR0913, PLR0917  a cluster ties all of these toget
         # What the first, short-lived pool was made of; GKE answers with another pool's once it is gone.
         opts=child_of(parent, depends_on=admins, ignore_changes=[] if spec.mode == "auto" else ["nodeConfig"]),
     )
+
+
+def _maintenance(mode: str) -> gcp.container.ClusterMaintenancePolicyArgsDict:
+    return {
+        "recurring_window": WINDOW,
+        "maintenance_exclusions": [
+            {
+                "exclusion_name": "versions-are-ours",
+                "start_time": "2026-01-01T00:00:00Z",
+                "exclusion_options": {"scope": NOT_BY_ITSELF[mode], "end_time_behavior": "UNTIL_END_OF_SUPPORT"},
+            }
+        ],
+    }
 
 
 def _standard(place: EnvironmentRef, zones: list[str], account: pulumi.Output[str]) -> dict[str, Any]:

@@ -12,7 +12,15 @@ from springtide.clouds.gcp.services import enabled
 from springtide.cluster import ClusterRef
 from springtide.component import after, child_of
 from springtide.k8s import Manifest
-from springtide.k8s.exposure import backend_policy, gateway, health_check, internal_balancer, redirect, route
+from springtide.k8s.exposure import (
+    backend_policy,
+    front_labels,
+    gateway,
+    health_check,
+    internal_balancer,
+    redirect,
+    route,
+)
 from springtide.spec import Finding, PublicSpec, ServiceSpec, refuse
 
 APIS = ("certificatemanager", "dns")
@@ -36,7 +44,7 @@ def internal(
     name: str, spec: ServiceSpec, cluster: ClusterRef, backend: pulumi.Resource, parent: pulumi.Resource
 ) -> ExposureParts:
     """A passthrough load balancer under an address of the nodes' subnet, for clients in the same region."""
-    del spec  # packets pass through: nothing waits for an answer on the way
+    # packets pass through: nothing waits for an answer on the way
     place = cluster["environment"]
     address = gcp.compute.Address(
         name,
@@ -48,7 +56,7 @@ def internal(
     )
     balancer = kubernetes.core.v1.Service(
         f"{name}-internal",
-        **internal_balancer(name, cluster["namespace"], address.address),
+        **internal_balancer(name, cluster["namespace"], address.address, front_labels(name, spec)),
         opts=child_of(parent, depends_on=[backend]),
     )
     found = pulumi.Output.all(address.address, balancer.urn).apply(lambda known: str(known[0]))
@@ -83,8 +91,7 @@ def public(  # noqa: PLR0913, PLR0917  a way in ties all of these together
     ]
     policies = child_of(parent, depends_on=[backend])
     _custom(name, POLICY_VERSION, "HealthCheckPolicy", health_check(name, space), policies)
-    drained = backend_policy(name, space, spec.propagation_seconds + spec.drain_seconds)
-    _custom(name, POLICY_VERSION, "GCPBackendPolicy", drained, policies)
+    _custom(name, POLICY_VERSION, "GCPBackendPolicy", backend_policy(name, space, spec), policies)
     record = _record(name, public, f"{public.host}.", "A", address.address, child_of(parent, depends_on=[*apis, *ways]))
     return ExposureParts(address=after(f"https://{public.host}", record))
 

@@ -50,14 +50,15 @@ _TIMEOUTS = pulumi.CustomTimeouts(create="45m", update="4h", delete="90m")
 
 def gpu_pool(name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, parent: pulumi.Resource) -> PoolParts:
     """Node pools that nothing but a workload's toleration can enter."""
-    path, part = f"/pools/{name}", pod_part(name, spec, choice, version=cluster["version"])
+    path = f"/pools/{name}"
+    part = pod_part(name, spec, choice, version=cluster["version"], mode=cluster["mode"])
     foreign = shared_block_findings(spec, cluster["environment"]["account"])
     refused(below(path, foreign), f"GpuPool {name}")
     tell(unknown_findings(path, spec, choice))
     made_of = groups(name, spec, choice)
     by_class = {COMPUTE_CLASS: class_name(name)}
     if cluster["mode"] == "auto":
-        tell(automatic.unbounded(path, spec))
+        tell([*automatic.unbounded(path, spec), *automatic.mixed(path, spec)])
         made = _class(name, automatic.automatic_class(name, spec, made_of), [], parent)
         return PoolParts(selector=after(by_class, made), pod=part)
     tell([*unknown_floor_findings(path, spec, choice, cluster["version"]), *_may_exceed(path, spec, made_of)])
@@ -72,7 +73,14 @@ def gpu_pool(name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, par
     return PoolParts(selector=after(by_class, ladder, *pools, *daemons), pod=part)
 
 
-def pod_part(name: str, spec: PoolSpec, choice: Choice, *, version: str) -> PodPart:  # noqa: ARG001  the protocol's signature
+def pod_part(
+    name: str,
+    spec: PoolSpec,
+    choice: Choice,
+    *,
+    version: str,  # noqa: ARG001  the protocol's signature
+    mode: str,
+) -> PodPart:
     """What a pod says that takes a whole node: its fabric's part, what lets it in, and what keeps a job in one place."""
     direct = spec.fabric == "gpudirect" and bool(choice.machine_types)
     part = direct_part(name, choice.machine_types[0]) if direct else PodPart()
@@ -81,7 +89,7 @@ def pod_part(name: str, spec: PoolSpec, choice: Choice, *, version: str) -> PodP
         {"operator": "Equal", **taint}
         for taint in (*taints(name, spec), *(QUEUED if "queued" in spec.capacity else ()))
     ]
-    part = {**part, "annotations": notes, "tolerations": accepted, "together": together(spec)}
+    part = {**part, "annotations": notes, "tolerations": accepted, "together": together(spec, mode)}
     return {**part, "request": {MOST_SECONDS: str(most_seconds(spec))}} if "queued" in spec.capacity else part
 
 

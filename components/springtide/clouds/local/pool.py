@@ -40,7 +40,7 @@ def gpu_pool(name: str, spec: PoolSpec, choice: Choice, cluster: ClusterRef, par
     )
 
 
-def pod_part(name: str, spec: PoolSpec, choice: Choice, *, version: str) -> PodPart:  # noqa: ARG001
+def pod_part(name: str, spec: PoolSpec, choice: Choice, *, version: str, mode: str) -> PodPart:  # noqa: ARG001
     """What a pod says that takes a whole node of the pool."""
     return PodPart(
         resources={},

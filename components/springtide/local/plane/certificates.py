@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -71,7 +72,7 @@ _CERTIFICATES: Sequence[_Wanted] = (
 
 
 def keys(folder: Path, now: dt.datetime) -> Keys:
-    """The keys of a control plane. Those that are there and good for a month stay; else all are made anew.
+    """The keys of a control plane. Those that are whole and good for another month stay; else all are made anew.
 
     All or none: a certificate is worth nothing without the authority that signed it.
     """
@@ -82,17 +83,30 @@ def keys(folder: Path, now: dt.datetime) -> Keys:
 
 
 def _good(found: Keys, now: dt.datetime) -> bool:
-    names = [AUTHORITY, FRONT_AUTHORITY, *(item.name for item in _CERTIFICATES)]
-    files = [*map(found.certificate, names), *map(found.key, [*names, "accounts"]), found.accounts_public]
-    if not all(file.is_file() for file in files):
-        return False
     try:
-        ends = [
-            x509.load_pem_x509_certificate(found.certificate(name).read_bytes()).not_valid_after_utc for name in names
-        ]
-    except ValueError:
+        authorities = {name: _read(found, name) for name in (AUTHORITY, FRONT_AUTHORITY)}
+        leaves = [(_read(found, item.name), authorities[item.authority]) for item in _CERTIFICATES]
+        for certificate, authority in leaves:
+            certificate.verify_directly_issued_by(authority)
+        accounts = serialization.load_pem_private_key(found.key("accounts").read_bytes(), password=None)
+        public = serialization.load_pem_public_key(found.accounts_public.read_bytes())
+    except (OSError, ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
-    return min(ends) - now > _RENEWED_BEFORE
+    ends = [item.not_valid_after_utc for item in (*authorities.values(), *(leaf for leaf, _ in leaves))]
+    return accounts.public_key() == public and min(ends) - now > _RENEWED_BEFORE
+
+
+def _read(found: Keys, name: str) -> x509.Certificate:
+    """A certificate.
+
+    Raises:
+        OSError, ValueError: it or its key cannot be read, or the two do not belong together.
+    """
+    certificate = x509.load_pem_x509_certificate(found.certificate(name).read_bytes())
+    key = serialization.load_pem_private_key(found.key(name).read_bytes(), password=None)
+    if key.public_key() != certificate.public_key():
+        raise ValueError(name)
+    return certificate
 
 
 def _make(found: Keys, now: dt.datetime) -> None:

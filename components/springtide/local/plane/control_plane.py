@@ -5,31 +5,27 @@ import contextlib
 import datetime as dt
 import json
 import shutil
-import ssl
-import subprocess
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from pathlib import Path
 
-import psutil
 import yaml
 
 from springtide.local.home import Home
 from springtide.local.lock import alone
-from springtide.local.plane import kwok, ports, process, programs, state
+from springtide.local.plane import kwok, ports, process, programs, state, stray
 from springtide.local.plane.certificates import AUTHORITY, Keys, keys
-from springtide.local.plane.process import Started
+from springtide.local.plane.health import well
+from springtide.local.plane.process import Program, Started
 from springtide.local.plane.programs import Service, Site, Tempo
+from springtide.local.plane.stray import strays
 from springtide.local.progress import Progress, step
 
+__all__ = ["ControlPlane", "LocalError", "fallen", "kubeconfig", "only", "prepare", "running", "stop", "strays"]
+
 _ASKED_EVERY_SECONDS = 0.05
-_ANSWER_SECONDS = 2.0
-_PACKAGE = "springtide.local."
-"""How modules of ours that run as processes begin: `python -m springtide.local.…`."""
+_RECOVERS_SECONDS = 10.0
 _NEEDED_BYTES = 400 * 2**20
 """etcd writes its log in files of 64 MB, several at once."""
 
@@ -100,25 +96,38 @@ class ControlPlane:
             self._ensure(service, progress)
 
     def _ensure(self, service: Service, progress: Progress) -> None:
-        program = service.program
-        found = state.read(self.home.state)
-        before = found.processes.get(program.name)
-        if before is not None and before.digest == program.digest and before.alive and self._well(service):
+        name = service.program.name
+        before = state.read(self.home.state).processes.get(name)
+        if before is not None and before.digest == service.program.digest and self._stays(service, before):
             return
-        if before is not None:
-            process.stop(before, program.patience_seconds)
-        with step(progress, f"starting {program.name}"):
-            log = self.home.logs / f"{program.name}.log"
-            try:
-                started = process.start(program, log)
-            except OSError as error:
-                message = f"{program.name} cannot be started: {error.strerror} ({program.words[0]})."
-                raise LocalError(message, "build it again: remove the file") from error
-            state.write(self.home.state, found.having(program.name, started))
-            self._wait(service, started, log)
+        with step(progress, f"starting {name}"):
+            self._wait(service, self._start(service.program, before))
 
-    def _wait(self, service: Service, started: Started, log: Path) -> None:
-        name, end = service.program.name, time.monotonic() + service.seconds
+    def _stays(self, service: Service, before: Started) -> bool:
+        """Whether it runs and is well, or gets well by itself: what it leans on may only just have been started again."""
+        end = time.monotonic() + _RECOVERS_SECONDS
+        while before.alive and time.monotonic() < end:
+            if self._well(service):
+                return True
+            time.sleep(_ASKED_EVERY_SECONDS)
+        return False
+
+    def _start(self, program: Program, before: Started | None) -> Started:
+        if before is not None:
+            with _possible(f"{program.name} cannot be stopped", "run the command as the user who started it"):
+                process.stop(before, program.patience_seconds)
+        # Two etcds on one folder would wait for each other, and the second controller of a kind would undo the first's work.
+        stray.end(stray.like(self.home, program.words))
+        with _possible(
+            f"{program.name} cannot be started: {program.words[0]}", "remove that file, and it is made again"
+        ):
+            started = process.start(program, self._log(program.name))
+        with _writable(self.home):
+            state.write(self.home.state, state.read(self.home.state).having(program.name, started))
+        return started
+
+    def _wait(self, service: Service, started: Started) -> None:
+        name, log, end = service.program.name, self._log(service.program.name), time.monotonic() + service.seconds
         while not self._well(service):
             # A child that ended is a zombie until somebody asks.
             if not started.alive:
@@ -132,30 +141,28 @@ class ControlPlane:
             time.sleep(_ASKED_EVERY_SECONDS)
 
     def _well(self, service: Service) -> bool:
-        health = service.health
-        if health.command:
-            return _succeeds(health.command)
-        return not health.url or self._answers(health.url)
+        return well(service.health, self.site.keys.certificate(AUTHORITY))
 
-    def _answers(self, url: str) -> bool:
-        context = ssl.create_default_context(cafile=str(self.site.keys.certificate(AUTHORITY)))
-        # A proxy of the shell's has no business between two processes of one machine.
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
-        try:
-            with opener.open(url, timeout=_ANSWER_SECONDS) as answer:
-                return bool(answer.status == HTTPStatus.OK)
-        except (OSError, urllib.error.URLError):
-            return False
+    def _log(self, name: str) -> Path:
+        return self.home.logs / f"{name}.log"
 
 
-def _succeeds(command: Sequence[str]) -> bool:
+@contextlib.contextmanager
+def _possible(what: str, fix: str) -> Iterator[None]:
+    """What the system refuses is told with what to do.
+
+    Raises:
+        LocalError: the system refuses it.
+    """
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_ANSWER_SECONDS, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+        yield
+    except OSError as error:
+        raise LocalError(f"{what}: {error.strerror}.", fix) from error
+
+
+def _writable(home: Home) -> "contextlib.AbstractContextManager[None]":
+    fix = "make room there and make it writable, or set SPRINGTIDE_HOME to another folder"
+    return _possible(f"{home.root} cannot be written", fix)
 
 
 def prepare(home: Home, binaries: Mapping[str, Path], tempo: Tempo | None = None) -> ControlPlane:
@@ -164,31 +171,31 @@ def prepare(home: Home, binaries: Mapping[str, Path], tempo: Tempo | None = None
     Raises:
         LocalError: the folder cannot be written, or the disk is full.
     """
-    try:
-        home.root.mkdir(parents=True, exist_ok=True)
+    with _writable(home):
+        home.logs.mkdir(parents=True, exist_ok=True)
         room = shutil.disk_usage(home.root).free
-        if room < _NEEDED_BYTES:
-            message = f"{home.root} has {room / 2**20:.0f} MB left; a control plane needs {_NEEDED_BYTES / 2**20:.0f}."
-            raise LocalError(message, "free some, or set SPRINGTIDE_HOME to a folder on another disk")
-        return _prepared(home, binaries, Tempo() if tempo is None else tempo)
-    except OSError as error:
-        message = f"{home.root} cannot be written: {error.strerror}."
-        raise LocalError(message, "make it writable, or set SPRINGTIDE_HOME to another folder") from error
-
-
-def _prepared(home: Home, binaries: Mapping[str, Path], tempo: Tempo) -> ControlPlane:
+    if room < _NEEDED_BYTES:
+        message = f"{home.root} has {room / 2**20:.0f} MB left; a control plane needs {_NEEDED_BYTES / 2**20:.0f}."
+        raise LocalError(message, "free some, or set SPRINGTIDE_HOME to a folder on another disk")
     found = state.read(home.state)
     alive = {name for name, item in found.processes.items() if item.alive}
-    chosen = ports.given(programs.PORTS, found.ports, kept=lambda name: _owner(name) in alive)
-    made = keys(home.keys, dt.datetime.now(dt.UTC))
-    site = Site(home=home, binaries=binaries, keys=made, ports=chosen, tempo=tempo)
-    state.write(home.state, replace(found, ports=chosen))
+    with _possible("no ports for a control plane", "end programs that listen on them"):
+        chosen = ports.given(programs.PORTS, found.ports, kept=lambda name: _owner(name) in alive)
+    with _writable(home):
+        made = keys(home.keys, dt.datetime.now(dt.UTC))
+        site = Site(home=home, binaries=binaries, keys=made, ports=chosen, tempo=Tempo() if tempo is None else tempo)
+        state.write(home.state, replace(found, ports=chosen))
+        _configure(site)
+    return ControlPlane(site=site)
+
+
+def _configure(site: Site) -> None:
+    home = site.home
     for name in ("admin", "kube-controller-manager", "kube-scheduler"):
-        _write(site.kubeconfig(name), kubeconfig(site.server, made, name, home.environment))
+        _write(site.kubeconfig(name), kubeconfig(site.server, site.keys, name, home.environment))
     _write(home.kubeconfig, site.kubeconfig("admin").read_text(encoding="utf-8"))
     _write(home.root / "kwok.yaml", kwok.config())
     _write(home.root / "scheduler.yaml", _scheduler_config(site))
-    return ControlPlane(site=site)
 
 
 def _owner(port: str) -> str:
@@ -237,6 +244,7 @@ def _scheduler_config(site: Site) -> str:
 def _write(file: Path, content: str) -> None:
     """Write a file for nobody but us, and only where its content is another one."""
     if file.is_file() and file.read_text(encoding="utf-8") == content:
+        file.chmod(0o600)
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.part")
@@ -270,45 +278,24 @@ def stop(home: Home, progress: Progress, clean: Callable[[], None]) -> None:
         home: The environment's folders.
         progress: Who is told.
         clean: Called when all processes are gone and no file is yet: what removes mounts and control groups.
+
+    Raises:
+        LocalError: something of it is another user's.
     """
-    found = state.read(home.state)
-    for name, item in reversed(list(found.processes.items())):
-        with step(progress, f"stopping {name}"):
-            process.stop(item, process.PATIENCE_SECONDS)
-    for stray in strays(home):
-        _end(stray)
+    fix = "run the command as the user who brought it up"
+    with _possible(f"{home.environment} cannot be taken down", fix):
+        for name, item in reversed(list(state.read(home.state).processes.items())):
+            with step(progress, f"stopping {name}"):
+                process.stop(item, process.PATIENCE_SECONDS)
+    stray.end(strays(home))
     clean()
+    with _possible(f"{home.root} cannot be removed", fix):
+        _remove(home)
+
+
+def _remove(home: Home) -> None:
     for part in home.root.iterdir() if home.root.is_dir() else ():
         if part != home.storage:
             shutil.rmtree(part) if part.is_dir() and not part.is_symlink() else part.unlink()
     if home.root.is_dir() and not any(home.root.iterdir()):
         home.root.rmdir()
-
-
-def strays(home: Home) -> list[psutil.Process]:
-    """Processes of ours that no state file tells of any more: the environment's folder stands in their command lines.
-
-    So it may in those of people, who look at a log or ask kubectl: only what is named like a program of ours counts.
-    """
-    mark = f"{home.root}/"
-    found = ((item, _words(item)) for item in psutil.process_iter())
-    return [item for item, words in found if _ours(words) and any(mark in word for word in words)]
-
-
-def _ours(words: Sequence[str]) -> bool:
-    return bool(words) and (Path(words[0]).name in programs.NAMES or any(_PACKAGE in word for word in words[1:3]))
-
-
-def _words(item: psutil.Process) -> list[str]:
-    try:
-        return item.cmdline()
-    except psutil.Error:
-        return []
-
-
-def _end(stray: psutil.Process) -> None:
-    try:
-        stray.kill()
-        stray.wait(timeout=process.PATIENCE_SECONDS)
-    except psutil.Error:
-        return

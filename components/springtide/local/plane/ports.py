@@ -1,18 +1,30 @@
 """Ports on loopback: given once, kept while they can be, never two for one."""
 
+import errno
+import itertools
+import random
 import socket
 from collections.abc import Callable, Iterable, Mapping
 
 LOOPBACK = "127.0.0.1"
+_EVERYWHERE = ""
+RANGE = range(20000, 30000)
+"""Below what systems give to connections that go out (Linux: from 32768, macOS: from 49152): a client that asks again and
+again for a server that is down would sooner or later be given that server's port for its own end."""
 
 
 def free(port: int) -> bool:
-    """Whether nobody listens on a port of loopback."""
+    """Whether nobody listens on a port, on loopback or on every address of this machine."""
+    return all(_can_be_had(address, port) for address in (LOOPBACK, _EVERYWHERE))
+
+
+def _can_be_had(address: str, port: int) -> bool:
     with socket.socket() as probe:
+        # Connections that just ended do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
+            probe.bind((address, port))
+        except (OSError, OverflowError):
             return False
     return True
 
@@ -27,16 +39,26 @@ def given(
         before: Which they had.
         kept: Whether the one of that name still listens on it.
         is_free: Whether a port can be had.
+
+    Raises:
+        OSError: there are not enough of them.
     """
-    wanted = list(names)
-    ports = {name: before[name] for name in wanted if name in before and (kept(name) or is_free(before[name]))}
-    # All are held at once while they are chosen: the system would give a port that was just let go a second time.
-    probes = [socket.socket() for name in wanted if name not in ports]
-    try:
-        for probe in probes:
-            probe.bind((LOOPBACK, 0))
-        new = [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
-    return {**dict(zip([name for name in wanted if name not in ports], new, strict=True)), **ports}
+    ports: dict[str, int] = {}
+    lacking = []
+    for name in names:
+        port = before.get(name)
+        if port is not None and port not in ports.values() and (kept(name) or is_free(port)):
+            ports[name] = port
+        else:
+            lacking.append(name)
+    # By chance, so that two environments that start at once do not choose alike.
+    candidates = (port for port in _shuffled() if port not in ports.values() and is_free(port))
+    new = dict(zip(lacking, itertools.islice(candidates, len(lacking)), strict=False))
+    if len(new) < len(lacking):
+        message = f"too few ports between {RANGE.start} and {RANGE.stop - 1} are free"
+        raise OSError(errno.EADDRNOTAVAIL, message)
+    return {**ports, **new}
+
+
+def _shuffled() -> list[int]:
+    return random.sample(RANGE, len(RANGE))  # noqa: S311  no secret

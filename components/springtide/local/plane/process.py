@@ -5,14 +5,17 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
 import psutil
 
+MARK = "SPRINGTIDE_PROGRAM"
+"""Variable that every process of ours carries, and all that it starts: the digest of its program."""
 _LAST_LINES = 12
+_LAST_BYTES = 2**16
 _PAUSE_SECONDS = 0.05
 PATIENCE_SECONDS = 10.0
 """How long a process may take to end when it is told to."""
@@ -70,10 +73,11 @@ class Started:
         """The process, while it runs."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.began) < 1 and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
+            # A clock that is put right moves the beginning of every process; what each carries stays.
+            same = abs(process.create_time() - self.began) < 1 or _carries(process, self.digest)
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.Error:
             return None
-        return process if same else None
 
     def as_json(self) -> dict[str, object]:
         """As the state file has it."""
@@ -96,8 +100,9 @@ def start(program: Program, log: Path) -> Started:
         OSError: it cannot be started.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    number = spawn(program.words, {**os.environ, **program.environment}, log)
-    return Started(pid=number, began=psutil.Process(number).create_time(), digest=program.digest)
+    digest = program.digest
+    number = spawn(program.words, {**os.environ, **program.environment, MARK: digest}, log)
+    return Started(pid=number, began=psutil.Process(number).create_time(), digest=digest)
 
 
 def spawn(words: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
@@ -123,21 +128,25 @@ def spawn(words: Sequence[str], environment: Mapping[str, str], log: Path) -> in
 
 
 def stop(started: Started, patience_seconds: float) -> None:
-    """End a process and what is left of its session: first kindly, then not."""
+    """End a process and what is left of its session: first kindly, then not.
+
+    Raises:
+        PermissionError: it is another user's.
+    """
     if started.alive:
         _signal(started.pid, signal.SIGTERM)
-        _wait(started, patience_seconds)
-    if started.alive or _left(started):
-        _signal_session(started, signal.SIGKILL)
-        _wait(started, patience_seconds)
+        _wait(started, lambda: started.alive, patience_seconds)
+    for pid in _left(started):
+        _signal(pid, signal.SIGKILL)
+    _wait(started, lambda: bool(_left(started)), patience_seconds)
 
 
-def _wait(started: Started, seconds: float) -> None:
+def _wait(started: Started, something_runs: Callable[[], bool], seconds: float) -> None:
     end = time.monotonic() + seconds
-    while started.alive and time.monotonic() < end:
-        _reap(started.pid)
-        time.sleep(_PAUSE_SECONDS)
     _reap(started.pid)
+    while something_runs() and time.monotonic() < end:
+        time.sleep(_PAUSE_SECONDS)
+        _reap(started.pid)
 
 
 def _reap(pid: int) -> None:
@@ -148,11 +157,13 @@ def _reap(pid: int) -> None:
         return
 
 
-def _left(started: Started) -> list[psutil.Process]:
-    """Processes of its session, if the session can still be its own: no later process has taken its number."""
-    if psutil.pid_exists(started.pid) and not started.alive:
-        return []
-    return [process for process in psutil.process_iter() if _session(process.pid) == started.pid]
+def _left(started: Started) -> list[int]:
+    """What runs in its session. The number alone says little: a later daemon's session may have the same one."""
+    return [
+        process.pid
+        for process in psutil.process_iter()
+        if _session(process.pid) == started.pid and (process == started.process or _carries(process, started.digest))
+    ]
 
 
 def _session(pid: int) -> int | None:
@@ -162,11 +173,11 @@ def _session(pid: int) -> int | None:
         return None
 
 
-def _signal_session(started: Started, number: signal.Signals) -> None:
-    for process in _left(started):
-        _signal(process.pid, number)
-    if started.alive:
-        _signal(started.pid, number)
+def _carries(process: psutil.Process, digest: str) -> bool:
+    try:
+        return process.environ().get(MARK) == digest
+    except (psutil.Error, OSError):
+        return False
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
@@ -179,7 +190,9 @@ def _signal(pid: int, number: signal.Signals) -> None:
 def last_lines(log: Path) -> str:
     """The end of a log, for who asks why its process ended."""
     try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
     return "\n".join(line[:300] for line in lines[-_LAST_LINES:])

@@ -110,7 +110,7 @@ def autoscaler(site: Site) -> tuple[Service, ...]:
             # Without the feature a reserved offering is one like others.
             "FEATURE_GATES": "ReservedCapacity=false",
         },
-        files=(site.home.instance_types,),
+        files=(site.home.instance_types, site.kubeconfig("admin")),
     )
     return (Service(program=program, health=Health(url=f"http://{LOOPBACK}:{health}/healthz")),)
 
@@ -304,11 +304,12 @@ def _program(
     environment: Mapping[str, str] | None = None,
     patience_seconds: float = 5,
 ) -> Program:
-    files = tuple(value for value in words.values() if isinstance(value, Path) and value.suffix in {".yaml", ".crt"})
+    variables = {} if environment is None else environment
+    named = [value for value in words.values() if isinstance(value, Path)]
     return Program(
         name=name,
         words=(str(site.binaries[name]), *(f"--{key}={value}" for key, value in words.items())),
-        environment={} if environment is None else environment,
-        files=files,
+        environment=variables,
+        files=(*named, *(Path(variables[key]) for key in ("KUBECONFIG",) if key in variables)),
         patience_seconds=patience_seconds,
     )

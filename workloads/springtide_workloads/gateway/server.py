@@ -1,0 +1,97 @@
+"""A gateway's life: sockets, knowing where replicas are, and a way out that loses no request.
+
+| when | readiness | a new request | one that was taken |
+|---|---|---|---|
+| until somebody said where replicas are | 503 | held | held |
+| then | 200 | handed on, held where no replica has room | answered |
+| SIGTERM + `propagation_seconds` | 503 | the same, and its connection closed after the answer | answered |
+| then, for `hold_seconds + drain_seconds` at most | 503 | no connection | answered |
+"""
+
+import asyncio
+import signal
+import socket
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from springtide_workloads.contract import GatewayContract
+from springtide_workloads.gateway.backends import Backends
+from springtide_workloads.gateway.line import Line
+from springtide_workloads.gateway.metrics import Metrics
+from springtide_workloads.gateway.proxy import Proxy
+from springtide_workloads.ports import bound, serve_metrics
+from springtide_workloads.serve.keys import Keys
+from springtide_workloads.tell import tell
+
+KEEP_ALIVE_SECONDS: Final = 620
+"""How long an idle connection stays open: longer than load balancers keep theirs (Google's: 600 s), so that they close
+first."""
+BACKLOG: Final = 1024
+"""Connections that may wait to be accepted: whoever asked a service that sleeps asks all at once."""
+QUIET_SECONDS: Final = 60
+"""After which TCP asks whether the other end is still there. A request may be held for longer than load balancers and
+firewalls remember a connection on which nothing moves."""
+
+
+async def serve(contract: GatewayContract, backends: Backends) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what was taken and return.
+
+    Raises:
+        ConfigError: when a port is taken, or the keys cannot be read.
+    """
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    metrics = Metrics()
+    line = Line(per_replica=contract.in_flight_per_replica, metrics=metrics)
+    proxy = Proxy(contract, line, metrics, None if contract.keys_file is None else Keys(Path(contract.keys_file)))
+    runner = await _listening(proxy, contract)
+    serve_metrics(metrics.registry, contract.metrics_port)
+    following = asyncio.create_task(_follow(backends, line, proxy))
+    stopping = asyncio.create_task(told.wait())
+    await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    proxy.ready, proxy.stopping = False, True
+    if stopping.done():
+        tell(f"told to stop: takes requests for {contract.propagation_seconds} s more, then finishes what it has")
+        await asyncio.sleep(contract.propagation_seconds)
+        await runner.cleanup()
+    following.cancel()
+    stopping.cancel()
+    await asyncio.wait({following})
+    if not following.cancelled():
+        following.result()
+
+
+async def _listening(proxy: Proxy, contract: GatewayContract) -> web.AppRunner:
+    runner = web.AppRunner(
+        proxy.application(),
+        handle_signals=False,
+        handler_cancellation=True,
+        access_log=None,
+        keepalive_timeout=KEEP_ALIVE_SECONDS,
+        shutdown_timeout=contract.hold_seconds + contract.drain_seconds,
+    )
+    await runner.setup()
+    await web.SockSite(runner, _asking(bound(contract.http_port)), backlog=BACKLOG).start()
+    return runner
+
+
+def _asking(listener: socket.socket) -> socket.socket:
+    """The socket; its connections ask whether the other end is there. They inherit it from it (tcp(7))."""
+    options: dict[str, Any] = {"TCP_KEEPIDLE": QUIET_SECONDS, "TCP_KEEPINTVL": QUIET_SECONDS // 4, "TCP_KEEPCNT": 4}
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in options.items():
+        if hasattr(socket, name):  # Linux names all of them
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return listener
+
+
+async def _follow(backends: Backends, line: Line, proxy: Proxy) -> None:
+    """Keep the line to the replicas that take requests; ready once it is known which these are."""
+    async for addresses in backends.watch():
+        line.lead_to(addresses)
+        if not proxy.ready and not proxy.stopping:
+            proxy.ready = True
+            tell(f"ready: {len(addresses)} replicas take requests")
