@@ -165,7 +165,7 @@ def test_a_service_that_never_sleeps_has_no_gateway() -> None:
         """
     )
     assert [item.name for item in found.all("Deployment")] == [item.name for item in found.all("Service")] == ["chat"]
-    assert found.all("Role") == found.all("RoleBinding") == []
+    assert found.all("RoleBinding") == []
 
 
 def test_a_service_that_nothing_wakes_is_refused_with_what_would(tmp_path: Path) -> None:

@@ -45,8 +45,13 @@ def build(name: str, spec: ServiceSpec, cluster: ClusterRef, parent: pulumi.Reso
     space, called, inside = cluster["namespace"], gateway_name(name), child_of(parent)
     account = kubernetes.core.v1.ServiceAccount(called, **service_account(called, space, {}), opts=inside)
     right = kubernetes.rbac.v1.Role(called, **role(name, space), opts=inside)
+    bound = role_binding(name, space)
     allowed = kubernetes.rbac.v1.RoleBinding(
-        called, **role_binding(name, space), opts=child_of(parent, depends_on=[account, right])
+        called,
+        metadata=bound["metadata"],
+        role_ref=bound["roleRef"],
+        subjects=bound["subjects"],
+        opts=child_of(parent, depends_on=[account, right]),
     )
     found = servers_name(name)
     kubernetes.core.v1.Service(found, **servers(name, space, found), opts=inside)

@@ -15,7 +15,11 @@ from springtide.clouds import bootstrap as bootstrapping
 from springtide.offline.config import read_environment
 from springtide.offline.record import MistakeError, record
 from springtide.registry import RegistrySpec
+from springtide.sections import LOCAL
 from springtide.spec import SpecError
+
+WITH_ACCOUNTS = [name for name in clouds.available() if name != LOCAL]
+"""This machine is no account: there is nothing to make ready, and nothing to look at."""
 
 
 def refused(tmp_path: Path, *changes: tuple[str, str], cloud: str = "aws", name: str = "aws") -> list[tuple[str, str]]:
@@ -27,7 +31,7 @@ def refused(tmp_path: Path, *changes: tuple[str, str], cloud: str = "aws", name:
     return [(found.where, found.path) for found in error.value.findings]
 
 
-@pytest.mark.parametrize("cloud", clouds.available())
+@pytest.mark.parametrize("cloud", WITH_ACCOUNTS)
 def test_every_cloud_has_an_example_that_parses(cloud: str) -> None:
     assert cloud in bootstrapping.available()
     found = bootstrap.parse(cloud, read_environment(FOLDER / f"Pulumi.{cloud}.yaml"))
@@ -145,7 +149,7 @@ def test_the_program_asks_for_no_cloud_by_name() -> None:
     assert " if " not in program.partition('"""\n')[2]
 
 
-@pytest.mark.parametrize("cloud", clouds.available())
+@pytest.mark.parametrize("cloud", WITH_ACCOUNTS)
 def test_an_environments_images_come_from_the_registry_that_is_made(cloud: str) -> None:
     file = bootstrap.parse(cloud, read_environment(FOLDER / f"Pulumi.{cloud}.yaml")).file
     host = recorded(text(cloud), cloud).outputs["registry"]["value"]

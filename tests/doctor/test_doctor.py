@@ -17,7 +17,11 @@ from springtide import cli, clouds, doctor
 from springtide.doctor import aws, engine, tools
 from springtide.doctor.model import Row, State
 from springtide.doctor.once import Once
+from springtide.sections import LOCAL
 from springtide.tools import TOO_LATE, Answer, ThisMachine
+
+WITH_ACCOUNTS = [name for name in clouds.available() if name != LOCAL]
+"""This machine is no account: there is nothing to make ready, and nothing to look at."""
 
 Doctor = Callable[[], tuple[int, str, str]]
 
@@ -200,7 +204,7 @@ def test_a_program_that_cannot_be_run_is_as_good_as_absent(programs: FakeProgram
     assert "cannot be run" in cases.MACHINE.ask("aws").why
 
 
-@pytest.mark.parametrize("cloud", clouds.available())
+@pytest.mark.parametrize("cloud", WITH_ACCOUNTS)
 def test_every_cloud_has_checks(cloud: str) -> None:
     assert doctor._of_cloud(cloud)[0].__module__ == f"springtide.doctor.{cloud}"
 

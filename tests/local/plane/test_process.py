@@ -12,7 +12,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from springtide.local.plane import process
 from springtide.local.plane.process import MARK, Program, Started, last_lines, memory_bytes, start, stop
 
 SLEEPS = ("/bin/sleep", "60")
@@ -154,6 +153,7 @@ def test_a_daemon_whose_session_has_our_old_number_is_never_killed(tmp_path: Pat
 def test_ours_is_known_again_when_the_clock_was_put_right(begin: Begin) -> None:
     """Begin is what the clock said; when it is set, the same process seems to have begun at another time."""
     started = begin(*SLEEPS)
+    until(lambda: MARK in psutil.Process(started.pid).environ())
     assert replace(started, began=started.began + 3600).alive
     assert not replace(started, began=started.began + 3600, digest="another").alive
 
@@ -165,7 +165,7 @@ def test_one_of_another_user_is_told_and_not_passed_over(begin: Begin, monkeypat
         raise PermissionError(1, "Operation not permitted")
 
     with monkeypatch.context() as patch:
-        patch.setattr(process.os, "kill", refuses)
+        patch.setattr(os, "kill", refuses)
         with pytest.raises(PermissionError):
             stop(started, 0)
 
