@@ -141,7 +141,7 @@ def test_what_has_a_place_is_no_more_than_all_nodes_hold(pods: list[Pods], room:
 def test_pods_that_must_be_apart_are_on_as_many_nodes() -> None:
     pods = [Pods(name="karpenter", replicas=2, cpu_millis=400, memory_mib=0, apart=True)]
     small = Pods(name="other", replicas=1, cpu_millis=700, memory_mib=0)
-    assert without_place([*pods, small], Room(cpu_millis=1000, memory_mib=0), 2) == ["karpenter"]
+    assert without_place([*pods, small], Room(cpu_millis=1000, memory_mib=0), 2) == ["other"]
     assert without_place(pods, Room(cpu_millis=1000, memory_mib=0), 1) == []
 
 
@@ -163,6 +163,19 @@ def test_fewest_servers_without_a_pool_must_have_room_beside_the_controllers(tmp
     assert "2 system nodes of m7i.large" in found.message
     assert "cluster.system_nodes: 3" in found.fix
     assert "cluster.system_machine_types one of m6i.xlarge" in found.fix
+
+
+def test_gateways_of_services_that_sleep_need_room_on_system_nodes_too(tmp_path: Path) -> None:
+    """They stay when the GPUs are gone: two for each service."""
+    sleeping = "".join(
+        f"    more-{n}: {{ model: {{ job: gpt }}, pool: serve, replicas: {{ min: 0, max: 1 }}, "
+        "scale_on: { in_flight_per_replica: 8 } }\n"
+        for n in range(3)
+    )
+    [found] = mistakes(tmp_path, edited(("  images:\n", f"{sleeping}  images:\n"), text=EXPOSED))
+    assert (found.rule, found.path) == ("services/system-room", "/services/more-2/replicas/min")
+    assert "2 pods more-2: gateway (250m of CPU and 1 GiB each)" in found.message
+    assert found.fix.startswith("keep a replica: replicas: {min: 1}, or write cluster.system_nodes: 3")
 
 
 def test_the_fix_that_is_named_is_one(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
-"""Whether what runs on system nodes has room there: controllers, the cluster's own pods, and services without a pool."""
+"""Whether what runs on system nodes has room there: controllers, the cluster's own pods, servers without a pool, gateways."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from springtide import catalog, clouds, needs
 from springtide.catalog import Pods, Room
 from springtide.charts import CHARTS
+from springtide.k8s import gateway
 from springtide.sections import EnvironmentFile, ServiceSection
 from springtide.service import CPU_MEMORY_GIB, CPU_MILLIS
 from springtide.spec import Finding, refuse, warn
@@ -74,13 +75,13 @@ def warnings(file: EnvironmentFile) -> list[Finding]:
 def without_place(pods: Iterable[Pods], room: Room, nodes: int) -> list[str]:
     """Names of pods that find no room on so many equal nodes, each once.
 
-    The largest are placed first, each on the first node that holds it, which is no worse than a scheduler does. Of pods
-    that must be apart no more are placed than there are nodes.
+    Those that must be apart are placed first, no more than there are nodes, then the largest, each on the first node that
+    holds it. Kubernetes places them as they come, and rarely better.
     """
     left = [room] * nodes
     used: list[set[str]] = [set() for _ in left]
     lost: dict[str, None] = {}
-    for item in sorted(pods, key=lambda item: _size(item, room), reverse=True):
+    for item in sorted(pods, key=lambda item: (item.apart, *_size(item, room)), reverse=True):
         for _ in range(min(item.replicas, nodes) if item.apart else item.replicas):
             place = next((i for i, free in enumerate(left) if _fits(item, free, used[i])), None)
             if place is None:
@@ -91,9 +92,16 @@ def without_place(pods: Iterable[Pods], room: Room, nodes: int) -> list[str]:
     return list(lost)
 
 
-def servers(name: str, count: int) -> Pods:
-    """Servers of a service without a pool."""
-    return Pods(name=name, replicas=count, cpu_millis=CPU_MILLIS, memory_mib=CPU_MEMORY_GIB * 1024)
+def of_service(name: str, item: ServiceSection, count: int) -> list[Pods]:
+    """What a service with so many servers has on system nodes: its servers, without a pool; its gateways, where it sleeps."""
+    servers = Pods(name=name, replicas=count, cpu_millis=CPU_MILLIS, memory_mib=CPU_MEMORY_GIB * 1024)
+    gateways = Pods(
+        name=f"{name}: gateway",
+        replicas=gateway.REPLICAS,
+        cpu_millis=gateway.CPU_MILLIS,
+        memory_mib=gateway.MEMORY_GIB * 1024,
+    )
+    return [*([servers] if item.pool is None else []), *([gateways] if item.sleeps else [])]
 
 
 def _pods(file: EnvironmentFile) -> list[Pods]:
@@ -125,10 +133,6 @@ def _size(item: Pods, room: Room) -> tuple[float, str]:
     return max(item.cpu_millis / max(room.cpu_millis, 1), item.memory_mib / max(room.memory_mib, 1)), item.name
 
 
-def _cpu_services(file: EnvironmentFile) -> Mapping[str, ServiceSection]:
-    return {name: item for name, item in file.services.items() if item.pool is None}
-
-
 def _too_small(file: EnvironmentFile, nodes: SystemNodes) -> Finding:
     lost = ", ".join(without_place(nodes.pods, nodes.room, nodes.most))
     message = f"{_words(nodes)} have no room for all controllers of the cluster: {lost} would never start."
@@ -136,37 +140,53 @@ def _too_small(file: EnvironmentFile, nodes: SystemNodes) -> Finding:
 
 
 def _services(file: EnvironmentFile, nodes: SystemNodes) -> Iterator[Finding]:
-    """Services whose fewest servers have no room beside the controllers and the services before them."""
+    """Services that at their smallest have no room beside the controllers and the services before them."""
     there = list(nodes.pods)
-    for name, item in _cpu_services(file).items():
-        wanted = [*there, servers(name, item.replicas.min)]
-        if without_place(wanted, nodes.room, nodes.most):
-            message = (
-                f"{item.replicas.min} servers without a pool never fit on {_words(nodes)}, beside what runs there: each "
-                f"asks for {CPU_MILLIS}m of CPU and {CPU_MEMORY_GIB} GiB."
-            )
-            fix = f"name a pool, or {_fix(file, nodes, wanted)}"
+    for name, item in file.services.items():
+        own = of_service(name, item, item.replicas.min)
+        if without_place([*there, *own], nodes.room, nodes.most):
+            message = f"{_each(own)} never fit on {_words(nodes)}, beside what runs there."
+            remedy = "name a pool" if item.pool is None and not item.sleeps else "keep a replica: replicas: {min: 1}"
+            fix = f"{remedy}, or {_fix(file, nodes, [*there, *own])}"
             path = f"/services/{name}/replicas/min"
             yield refuse("services/system-room", path, item.replicas.min, message, fix)
         else:
-            there = wanted
+            there += own
 
 
 def _grown(file: EnvironmentFile, nodes: SystemNodes) -> Iterator[Finding]:
     """Services that cannot have all their servers, or no further one to start an update with, the others at their least."""
-    services = _cpu_services(file)
-    for name, item in services.items():
-        others = [servers(other, it.replicas.min) for other, it in services.items() if other != name]
-        there = [*nodes.pods, *others]
-        most = item.replicas.max + 1
-        if without_place(wanted := [*there, servers(name, most)], nodes.room, nodes.most):
-            held = max(n for n in range(most) if not without_place([*there, servers(name, n)], nodes.room, nodes.most))
+    for name, item in file.services.items():
+        if item.pool is not None:
+            continue
+        others = [
+            pods
+            for other, it in file.services.items()
+            if other != name
+            for pods in of_service(other, it, it.replicas.min)
+        ]
+        there, most = [*nodes.pods, *others], item.replicas.max + 1
+        if without_place(wanted := [*there, *of_service(name, item, most)], nodes.room, nodes.most):
+            held = max(
+                n
+                for n in range(most)
+                if not without_place([*there, *of_service(name, item, n)], nodes.room, nodes.most)
+            )
             message = (
                 f"{_words(nodes)} hold {held} servers of {name}, and it may have {item.replicas.max} and one more while "
                 "it is updated: the others would wait for room."
             )
             fix = f"lower replicas.max, name a pool, or {_fix(file, nodes, wanted)}"
             yield warn("services/system-growth", f"/services/{name}/replicas/max", item.replicas.max, message, fix)
+
+
+def _each(pods: Iterable[Pods]) -> str:
+    """How many there are of what, and what each asks for."""
+    return " and ".join(
+        f"{item.replicas} pods {item.name} ({item.cpu_millis}m of CPU and {item.memory_mib // 1024} GiB each)"
+        for item in pods
+        if item.replicas > 0
+    )
 
 
 def _words(nodes: SystemNodes) -> str:

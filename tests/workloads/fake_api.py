@@ -80,6 +80,7 @@ class Api:
     """Bearer tokens that were shown, and the names in client certificates."""
     port: int = 0
     _watches: list[asyncio.Queue[bytes | None]] = field(default_factory=list)
+    _watched: asyncio.Event = field(default_factory=asyncio.Event)
     _runner: web.AppRunner | None = None
 
     @property
@@ -102,6 +103,8 @@ class Api:
         self.end_watches()
         if self._runner is not None:
             await self._runner.cleanup()
+        # TLS takes leave of both sides
+        await asyncio.sleep(0.2)
 
     def tell(self, kind: str, item: dict[str, Any], *, pieces: int = 1) -> None:
         """A change, to all who watch; in so many pieces, as a network may cut it."""
@@ -119,12 +122,12 @@ class Api:
         for watch in self._watches:
             watch.put_nowait(None)
         self._watches.clear()
+        self._watched.clear()
 
     async def watched(self) -> None:
         """Waits until somebody watches."""
         async with asyncio.timeout(30):
-            while not self._watches:
-                await asyncio.sleep(0.01)
+            await self._watched.wait()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(dict(request.query))
@@ -139,6 +142,7 @@ class Api:
         answer = web.StreamResponse()
         await answer.prepare(request)
         self._watches.append(watch)
+        self._watched.set()
         while (piece := await watch.get()) is not None:
             await answer.write(piece)
             await asyncio.sleep(0)

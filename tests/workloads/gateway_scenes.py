@@ -174,7 +174,11 @@ async def gateway(
     async with ClientSession(connector=connector, timeout=ClientTimeout(total=SECONDS)) as client:
         scene = Scene(process, agreed, client)
         await until(lambda: _is(scene, "/health/ready", 200), while_alive=process)
-        yield scene
+        try:
+            yield scene
+        finally:
+            if process.popen.poll() is None:
+                process.kill_all()
 
 
 async def _is(scene: Scene, path: str, status: int) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.workloads.fake_api import HOST, LEAVING, LOADING, READY, TOKEN, Api, Keys, kubeconfig, slice_of
-from tests.workloads.gateway_scenes import Server, gateway, held
+from tests.workloads.gateway_scenes import Server, gateway, held, until
 from tests.workloads.processes import Launcher
 
 from springtide_workloads.errors import ConfigError
@@ -136,16 +136,14 @@ def test_a_gateway_on_this_machine_follows_the_cluster_by_a_kubeconfig(
             made.tell("ADDED", slice_of("a", (HOST, READY), port=server.port))
             assert {status for status, _ in await asyncio.gather(*asking)} == {200}
             made.tell("MODIFIED", slice_of("a", (HOST, LEAVING), port=server.port))
-            await _replicas(gate, 0)
+
+            async def none_left() -> bool:
+                return await gate.number("springtide_gateway_ready_replicas") == 0
+
+            await until(none_left)
             assert set(made.by) == {"certificate"}
 
     asyncio.run(play())
-
-
-async def _replicas(gate: object, count: int) -> None:
-    async with asyncio.timeout(30):
-        while await gate.number("springtide_gateway_ready_replicas") != count:  # type: ignore[attr-defined]
-            await asyncio.sleep(0.05)
 
 
 def test_a_kubeconfig_that_says_too_little_is_told_without_a_traceback(tmp_path: Path) -> None:

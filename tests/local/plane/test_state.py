@@ -77,7 +77,8 @@ def test_it_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.M
     file = tmp_path / "state.json"
     write(file, State(ports={"etcd": 1}))
 
-    def full(*_: object, **__: object) -> int:
+    def full(path: Path, text: str, **_: str) -> int:
+        path.write_bytes(text[:9].encode())
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
