@@ -201,12 +201,12 @@ def test_a_name_that_leaves_no_room_for_the_gateway_s_is_refused() -> None:
 @given(startup=st.integers(1, 5000), drain=st.integers(1, 90))
 def test_a_wait_that_nobody_grants_is_refused_just_there_and_the_remedy_helps(startup: int, drain: int) -> None:
     spec = sleeping(startup, drain)
-    found = gateway.findings("chat", spec)
+    found = gateway.findings(spec)
     assert bool(found) == (10 + 600 + startup + drain + 5 > 3600)
     if found:
         less = int(found[0].fix.split(" less together")[0].split()[-1])
-        assert gateway.findings("chat", sleeping(startup - less, drain)) == []
-        assert gateway.findings("chat", sleeping(startup - less + 1, drain)) != []
+        assert gateway.findings(sleeping(startup - less, drain)) == []
+        assert gateway.findings(sleeping(startup - less + 1, drain)) != []
 
 
 def sleeping(startup: int, drain: int) -> ServiceSpec:

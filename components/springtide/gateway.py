@@ -1,5 +1,6 @@
 """What holds the requests of a service that sleeps at zero, and wakes it."""
 
+from collections.abc import Mapping
 from typing import cast
 
 import pulumi
@@ -35,9 +36,46 @@ LONGEST_SERVICE_NAME = 63 - max(len(suffix) for suffix in SUFFIXES)
 """Characters of the name of a service that sleeps, which others are made of."""
 
 
-def findings(name: str, spec: ServiceSpec) -> list[Finding]:
+def findings(spec: ServiceSpec) -> list[Finding]:
     """What is impossible about a service that sleeps."""
-    return [*_name(name), *_leaves(spec)] if spec.sleeps else []
+    over = _leave_seconds(spec) - LONGEST_LEAVE_SECONDS
+    if not spec.sleeps or over <= 0:
+        return []
+    message = (
+        f"a gateway that leaves waits up to {LONGEST_LEAVE_SECONDS + over} s for a replica, {NODE_SECONDS} s of it for a "
+        f"machine; nobody waits longer than {LONGEST_LEAVE_SECONDS} s for a gateway."
+    )
+    fix = f"startup_seconds and drain_seconds must be {over} less together; or keep a replica: replicas: {{min: 1}}"
+    return [refuse("services/hold", "/startup_seconds", spec.startup_seconds, message, fix)]
+
+
+def name_findings(path: str, name: str, spec: ServiceSpec) -> list[Finding]:
+    """Whether the names that a service takes which sleeps are names of Kubernetes Services too."""
+    if not spec.sleeps or len(name) <= LONGEST_SERVICE_NAME:
+        return []
+    others = " and ".join(f"{name}{suffix}" for suffix in SUFFIXES)
+    message = f"it sleeps, so {others} are names of Kubernetes Services too, which have 63 characters at most."
+    return [refuse("spec/name", path, name, message, f"use at most {LONGEST_SERVICE_NAME} characters")]
+
+
+def names(services: Mapping[str, ServiceSpec]) -> list[Finding]:
+    """Which services have a name that is too long for a gateway, or the name of another one's."""
+    sleeping = {name: spec for name, spec in services.items() if spec.sleeps}
+    taken = {f"{name}{suffix}": name for name in sleeping for suffix in SUFFIXES}
+    return [
+        *(found for name, spec in sleeping.items() for found in name_findings(f"/services/{name}", name, spec)),
+        *(
+            refuse(
+                "services/name",
+                f"/services/{name}",
+                name,
+                f"service {taken[name]} sleeps, and what stands in front of it is called {name}.",
+                "use another name for one of them",
+            )
+            for name in services
+            if name in taken
+        ),
+    ]
 
 
 def build(name: str, spec: ServiceSpec, cluster: ClusterRef, parent: pulumi.Resource) -> pulumi.Resource:
@@ -102,22 +140,3 @@ def _leave_seconds(spec: ServiceSpec) -> int:
     """From SIGTERM to SIGKILL: what it holds may need a replica that is not there yet."""
     held = hold_seconds(spec.startup_seconds)
     return spec.propagation_seconds + held + spec.drain_seconds + EXIT_MARGIN_SECONDS
-
-
-def _leaves(spec: ServiceSpec) -> list[Finding]:
-    over = _leave_seconds(spec) - LONGEST_LEAVE_SECONDS
-    if over <= 0:
-        return []
-    message = (
-        f"a gateway that leaves waits up to {LONGEST_LEAVE_SECONDS + over} s for a replica, {NODE_SECONDS} s of it for a "
-        f"machine; nobody waits longer than {LONGEST_LEAVE_SECONDS} s for a gateway."
-    )
-    fix = f"startup_seconds and drain_seconds must be {over} less together; or keep a replica: replicas: {{min: 1}}"
-    return [refuse("services/hold", "/startup_seconds", spec.startup_seconds, message, fix)]
-
-
-def _name(name: str) -> list[Finding]:
-    if len(name) <= LONGEST_SERVICE_NAME:
-        return []
-    message = f"it sleeps, so {' and '.join(f'{name}{suffix}' for suffix in SUFFIXES)} are names of Services too, of at most 63."
-    return [refuse("spec/name", "/name", name, message, f"use at most {LONGEST_SERVICE_NAME} characters")]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
-from springtide import clouds, exposure, naming, needs, queue, room, selection, service, training
+from springtide import clouds, exposure, gateway, naming, needs, queue, room, selection, service, training
 from springtide.charts import CLASHING
 from springtide.controllers import unknown
 from springtide.parse import Spec, independent
@@ -272,7 +272,11 @@ def _waiting(file: EnvironmentFile, job: JobSection, pool: PoolSpec, wrong: Sequ
 
 def _services(file: EnvironmentFile, wrong: Sequence[Finding]) -> list[Finding]:
     each = (below(f"/services/{name}", _service(file, item, wrong)) for name, item in file.services.items())
-    return [*(found for one in each for found in one), *exposure.one_host_twice(file.services)]
+    return [
+        *(found for one in each for found in one),
+        *exposure.one_host_twice(file.services),
+        *gateway.names(file.services),
+    ]
 
 
 def _service(file: EnvironmentFile, item: ServiceSection, wrong: Sequence[Finding]) -> list[Finding]:

@@ -116,7 +116,7 @@ class ModelService(pulumi.ComponentResource):
             rules=lambda spec: [
                 *service_name("/name", name),
                 *findings(spec, cluster["environment"]["cloud"], cluster["version"], pool),
-                *gateway.findings(name, spec),
+                *gateway.name_findings("/name", name, spec),
                 *absent(
                     cluster, controllers(spec), "/scale_on/in_flight_per_replica", spec.scale_on.in_flight_per_replica
                 ),
@@ -232,7 +232,7 @@ def findings(spec: ServiceSpec, cloud: str, version: str, pool: PoolRef | None) 
         message = "CPU use says nothing about a server that computes on a GPU."
         fix = "use in_flight_per_replica: requests computed or waiting"
         found.append(refuse("spec/scale-on", "/scale_on/cpu_percent", spec.scale_on.cpu_percent, message, fix))
-    return [*found, *_nowhere(cloud, pool), *_drain_fits(spec, cloud, version, pool)]
+    return [*found, *_nowhere(cloud, pool), *_drain_fits(spec, cloud, version, pool), *gateway.findings(spec)]
 
 
 def _nowhere(cloud: str, pool: PoolRef | None) -> list[Finding]:

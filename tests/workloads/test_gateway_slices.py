@@ -55,13 +55,17 @@ def by_token(made: Api, folder: Path) -> Access:
     return in_cluster(env, folder)
 
 
+async def _next(watch: AsyncIterator[tuple[str, ...]]) -> tuple[str, ...]:
+    return await anext(watch)
+
+
 def test_a_list_and_every_change_after_it_are_told(tmp_path: Path) -> None:
     async def play() -> None:
         async with api(tmp_path, slice_of("a", ("10.0.0.1", READY))) as made:
             access = by_token(made, tmp_path)
             watch = EndpointSlices(access, namespace="springtide", service="chat-servers").watch()
             assert await anext(watch) == ("10.0.0.1:8000",)
-            following = asyncio.create_task(anext(watch))  # type: ignore[arg-type]
+            following = asyncio.create_task(_next(watch))
             await made.watched()
             made.tell("MODIFIED", slice_of("a", ("10.0.0.1", LEAVING), ("10.0.0.2", READY)), pieces=7)
             assert await following == ("10.0.0.2:8000",)
@@ -84,7 +88,7 @@ def test_a_watch_that_ends_is_begun_anew_with_what_is_there_now(tmp_path: Path, 
             access = by_token(made, tmp_path)
             watch = EndpointSlices(access, namespace="springtide", service="chat-servers").watch()
             assert await anext(watch) == ("10.0.0.1:8000",)
-            following = asyncio.create_task(anext(watch))  # type: ignore[arg-type]
+            following = asyncio.create_task(_next(watch))
             await made.watched()
             made.slices["a"] = slice_of("a", ("10.0.0.9", READY))
             if how == "expired":
@@ -107,7 +111,7 @@ def test_a_token_is_read_anew_for_each_request(tmp_path: Path) -> None:
             access = by_token(made, tmp_path)
             (tmp_path / "token").write_text("an-old-one")
             watch = EndpointSlices(access, namespace="springtide", service="chat-servers").watch()
-            first = asyncio.create_task(anext(watch))  # type: ignore[arg-type]
+            first = asyncio.create_task(_next(watch))
             await asyncio.sleep(0.3)
             assert not first.done()
             (tmp_path / "token").write_text(TOKEN)

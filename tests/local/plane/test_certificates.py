@@ -143,7 +143,6 @@ def test_they_are_good_a_little_before_now_for_clocks_that_disagree(made: Keys) 
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("fate", ["gone", "empty", "damaged", "another's"])
 def test_a_set_that_is_not_whole_is_made_anew(mine: Keys, other: Keys, file: str, fate: str) -> None:
-    """Another's: what a command leaves that was killed while it made the set anew."""
     path = mine.folder / file
     path.unlink()
     if fate != "gone":
@@ -153,6 +152,15 @@ def test_a_set_that_is_not_whole_is_made_anew(mine: Keys, other: Keys, file: str
     before = contents(mine)
     keys(mine.folder, NOW)
     assert contents(mine) != before
+    assert sound(mine)
+
+
+def test_a_new_authority_with_what_the_old_one_signed_is_no_set(mine: Keys, other: Keys) -> None:
+    """What a command leaves that was killed right after it had made the authority anew."""
+    for file in ("ca.crt", "ca.key"):
+        shutil.copy(other.folder / file, mine.folder / file)
+    assert not sound(mine)
+    keys(mine.folder, NOW)
     assert sound(mine)
 
 

@@ -218,7 +218,7 @@ def test_a_lost_state_does_not_make_two_of_one(
     here.state.unlink() if damage is None else here.state.write_text(damage)
     control.ensure([one], Remembers())
     assert not before.alive
-    assert [item.pid for item in plane.strays(here)] == [pid(here, "etcd")]
+    until(lambda: [item.pid for item in plane.strays(here)] == [pid(here, "etcd")])
 
 
 def test_only_what_is_named_like_ours_and_works_in_this_environment_is_ours(

@@ -50,11 +50,13 @@ def begin(of: Home, built: Mapping[str, Path]) -> ControlPlane:
     """Everything, as `up` does it: from nothing, or what is missing."""
     made = plane.prepare(of, built)
     made.start_core(Silent())
-    definitions = binaries(of, tuple(ALL), Silent()).resource_definitions
-    files = sorted(definitions.rglob("*.yaml"))
-    needed = [item for file in files for item in yaml.safe_load_all(file.read_text(encoding="utf-8")) if item]
     with Api.connect(of.kubeconfig) as api:
-        assert not apply([*needed, *event_scaler.objects(made.site)], api, "tests", Silent()).refused
+        needed = event_scaler.objects(made.site)
+        if not api.knows("keda.sh/v1alpha1", "ScaledObject"):
+            definitions = binaries(of, tuple(ALL), Silent()).resource_definitions
+            files = sorted(definitions.rglob("*.yaml"))
+            needed += [item for file in files for item in yaml.safe_load_all(file.read_text(encoding="utf-8")) if item]
+        assert not apply(needed, api, "tests", Silent()).refused
     if not of.instance_types.exists():
         of.instance_types.write_text(json.dumps([machine("m-2")]))
     made.start_autoscaler(Silent())

@@ -74,6 +74,17 @@ def test_it_is_alive_until_it_ends_also_while_nobody_asked_for_its_status(begin:
     assert not started.alive
 
 
+def test_one_whose_threads_still_end_is_not_gone(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API server that was killed keeps its port for another 150 ms."""
+    started = begin(*SLEEPS)
+    monkeypatch.setattr(psutil.Process, "status", lambda _: psutil.STATUS_ZOMBIE)
+    monkeypatch.setattr(psutil.Process, "num_threads", lambda _: 2)
+    assert started.alive
+    monkeypatch.setattr(psutil.Process, "num_threads", lambda _: 1)
+    assert not started.alive
+    monkeypatch.undo()
+
+
 def test_a_kind_word_is_enough_for_one_that_listens(begin: Begin, tmp_path: Path) -> None:
     started = begin("/bin/sh", "-c", "trap 'echo bye; exit' TERM; echo up; while :; do sleep 0.05; done")
     until(lambda: "up" in last_lines(tmp_path / "one.log"))

@@ -74,7 +74,7 @@ def _named(said: Any, kind: str, name: str) -> Any:
     return next(item for item in said[f"{kind}s"] if item["name"] == name)[kind]
 
 
-def _text(item: Any, key: str, file: Path) -> str:
+def _text(item: Mapping[str, str], key: str, file: Path) -> str:
     """What stands under a key, or in the file that it names, beside the kubeconfig."""
     if (data := item.get(f"{key}-data")) is not None:
         return base64.b64decode(data).decode("ascii")

@@ -64,6 +64,8 @@ def _options() -> Document:
         "options": {
             "manageAllNodes": False,
             "manageNodesWithAnnotationSelector": ",".join(f"{key}={value}" for key, value in SIMULATED.items()),
+            # Renewed four times as often. Killed and started again, kwok waits as long for the nodes that it had: each time
+            # it calls itself by another name, and cannot be told one.
             "nodeLeaseDurationSeconds": 40,
             # A configuration replaces the defaults: with nothing here it would work on nothing, and say so by ending.
             **{f"{name}Parallelism": _PARALLEL for name in parallel},

@@ -75,7 +75,7 @@ class Started:
             process = psutil.Process(self.pid)
             # A clock that is put right moves the beginning of every process; what each carries stays.
             same = abs(process.create_time() - self.began) < 1 or _carries(process, self.digest)
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+            return process if same and not _ended(process) else None
         except psutil.Error:
             return None
 
@@ -171,6 +171,11 @@ def _session(pid: int) -> int | None:
         return os.getsid(pid)
     except (ProcessLookupError, PermissionError):
         return None
+
+
+def _ended(process: psutil.Process) -> bool:
+    """Whether all of it ended. Killed, its first thread does at once; until the last one did, it keeps its ports and locks."""
+    return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
 
 
 def _carries(process: psutil.Process, digest: str) -> bool:
