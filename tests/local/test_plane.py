@@ -3,10 +3,10 @@
 import os
 import signal
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import psutil
 import pytest
 
 from springtide.local.home import Home, home
@@ -64,7 +64,9 @@ def test_keys_are_for_their_owner_alone(control_plane: ControlPlane) -> None:
 def test_a_process_that_was_killed_is_started_again_and_the_others_stay(control_plane: ControlPlane, name: str) -> None:
     before = numbers(control_plane.home)
     os.kill(before[name], signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(before[name])] if psutil.pid_exists(before[name]) else [], timeout=5)
+    end = time.monotonic() + 10
+    while name not in plane.fallen(control_plane.home) and time.monotonic() < end:
+        time.sleep(0.05)
     assert name in plane.fallen(control_plane.home)
     control_plane.start_core(Silent())
     after = numbers(control_plane.home)
