@@ -9,7 +9,7 @@ BIN := .venv/bin
 MARKS := .venv/marks
 INSTALL = $(BIN)/uv pip install --python $(BIN)/python --require-hashes
 
-.PHONY: help plan up down train serve policies test test-local check bench lock format clean
+.PHONY: help plan up down train serve policies test test-local test-faults soak check bench lock format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,12 @@ test: $(MARKS)/dev ## Run the tests
 test-local: $(MARKS)/dev ## Run the tests that need a control plane on this machine; builds it first, once
 	@$(BIN)/python -m springtide.local.build
 	@$(BIN)/python -m pytest -m local tests/local
+
+test-faults: $(MARKS)/dev ## Kill, freeze and starve training and serving, and see that nothing is lost
+	@$(BIN)/python -m pytest -m faults
+
+soak: $(MARKS)/dev ## The long sweeps of the same: hundreds of kills at random instants
+	@$(BIN)/python -m pytest -m soak --timeout 7200
 
 check: $(MARKS)/dev ## Lint, types, import arrows
 	$(BIN)/ruff check

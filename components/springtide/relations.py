@@ -3,7 +3,20 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 
-from springtide import clouds, exposure, gateway, naming, needs, queue, room, selection, service, training
+from springtide import (
+    clouds,
+    exposure,
+    gateway,
+    grace,
+    naming,
+    needs,
+    queue,
+    room,
+    saves,
+    selection,
+    service,
+    training,
+)
 from springtide.charts import CLASHING
 from springtide.controllers import unknown
 from springtide.parse import Spec, independent
@@ -231,7 +244,15 @@ def _job(file: EnvironmentFile, name: str, job: JobSection, wrong: Sequence[Find
     found += fits("/nodes", job.nodes, job.pool, pool.max_nodes, "nodes")
     if _known(file) and (file.images is not None or job.image is not None):
         found += training.fabric_findings(replace(job, fabrics=fabrics(file, job)), pool.fabric, file.machines)
-    return [*found, *_waiting(file, job, pool, wrong)]
+    return [*found, *_saves(file, job, pool), *_waiting(file, job, pool, wrong)]
+
+
+def _saves(file: EnvironmentFile, job: JobSection, pool: PoolSpec) -> list[Finding]:
+    """A last save that takes longer than the notice of the pool's machines."""
+    if clouds.cloud_findings(file.cloud) or job.checkpoints not in file.storage:
+        return []
+    allowed = grace.budget(file.cloud, file.cluster.version, pool.capacity)
+    return saves.findings(job, allowed, bucket=file.storage[job.checkpoints].kind == "bucket")
 
 
 def fabrics(file: EnvironmentFile, job: JobSection) -> tuple[str, ...]:

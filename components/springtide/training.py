@@ -6,7 +6,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from springtide import catalog, grace
+from springtide import catalog, grace, saves
 from springtide.cluster import ClusterRef
 from springtide.component import checked, child_of, intent, tell
 from springtide.environment import EnvironmentRef, machines_of
@@ -53,6 +53,13 @@ class TrainingJobArgs(TypedDict):
     """Fabrics whose libraries are in the image, such as [efa]. Default: those of the environment's image, or none."""
     image: NotRequired[str]
     """Image by digest. Default: the environment's; without one the job waits."""
+    checkpoint_gib: NotRequired[float]
+    """Size of a checkpoint, all its parts together. Default: that of the image's own recipes; of others nothing is known."""
+    save_seconds: NotRequired[float]
+    """How long a save took when it was measured, as a run's `saved` events say. Default: estimated from the size."""
+    on_notice: NotRequired[str]
+    """What a run does when its machine is about to be taken back: `save` once more, or `leave` with its newest checkpoint
+    and lose up to one interval. Default `save`, which is refused where the save does not fit the notice."""
 
 
 class JobRef(TypedDict):
@@ -85,6 +92,8 @@ class TrainingJob(pulumi.ComponentResource):
     def __init__(self, name: str, args: TrainingJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         args = _known(args)
         pool, cluster, queue = args["pool"], args["cluster"], args.get("queue")
+        allowed = grace.budget(cluster["environment"]["cloud"], cluster["version"], pool["capacity"])
+        bucket = not args["checkpoints"]["mount_path"]
         spec = checked(
             JobSpec,
             args,
@@ -100,9 +109,9 @@ class TrainingJob(pulumi.ComponentResource):
                     else fabric_findings(spec, pool.get("fabric", "none"), machines_of(cluster["environment"]))
                 ),
                 *([] if queue is None else queue_findings(spec, pool, queue)),
+                *saves.findings(spec, allowed, bucket=bucket),
             ],
         )
-        allowed = grace.budget(cluster["environment"]["cloud"], cluster["version"], pool["capacity"])
         data = args.get("data")
         said = intent(
             spec,
@@ -113,7 +122,8 @@ class TrainingJob(pulumi.ComponentResource):
             queue=None if queue is None else queue["name"],
             notice_seconds=allowed.notice_seconds,
             grace_seconds=allowed.grace_seconds,
-            save_deadline_seconds=allowed.save_deadline_seconds,
+            save_deadline_seconds=save_deadline(spec, allowed),
+            interruption=saves.outlook(spec, allowed, bucket=bucket),
         )
         super().__init__("springtide:index:TrainingJob", name, said, opts)
         url = f"{args['checkpoints']['url']}/{artifacts_prefix(name, spec.run)}"
@@ -271,8 +281,13 @@ def _contract(name: str, spec: JobSpec, args: TrainingJobArgs, allowed: grace.Gr
         notice_seconds=allowed.notice_seconds,
         grace_seconds=allowed.grace_seconds,
         shutdown_seconds=allowed.shutdown_seconds,
-        save_deadline_seconds=allowed.save_deadline_seconds,
+        save_deadline_seconds=save_deadline(spec, allowed),
     )
+
+
+def save_deadline(spec: JobSpec, allowed: grace.Grace) -> int:
+    """Seconds within which a run's last save must be whole; 0 for one that leaves without."""
+    return allowed.save_deadline_seconds if spec.on_notice == "save" else 0
 
 
 def data_url(data: StorageRef) -> str:

@@ -41,8 +41,13 @@ TIMEOUT_HEADER: Final = "x-request-timeout-ms"
 NO_PROGRESS_RESTARTS: Final = 3
 """Restarts in place without a new checkpoint after which a run gives up with `ExitCode.NO_PROGRESS`."""
 
-RECIPE: Final = r"[a-z][a-z0-9_]*(:[a-z][a-z0-9_]*=[^,=\s]+(,[a-z][a-z0-9_]*=[^,=\s]+)*)?"
-"""Pattern of a recipe, `name[:key=value,...]`."""
+RECIPE: Final = r"[a-z][a-z0-9_]*(\.[a-z_][A-Za-z0-9_]*)*(:[a-z][a-z0-9_]*=[^,=\s]+(,[a-z][a-z0-9_]*=[^,=\s]+)*)?"
+"""Pattern of a recipe, `name[:key=value,...]`; a name with dots is a function of a module in the image."""
+
+PARAMETERS: Final = {"gpt_tiny": 426_624, "gpt_small": 85_150_464}
+"""Trainable numbers of the image's own recipes as they stand, so that a plan can tell how long a save takes."""
+SHAPE_KEYS: Final = frozenset({"width", "layers", "heads", "vocab"})
+"""Keys of a recipe's text that change their count."""
 
 
 class Env(StrEnum):

@@ -117,7 +117,9 @@ def _job(job: JobView, pool: PoolView | None, asleep: set[str], platform: str) -
     return Workload(
         kind="job", name=job.name, waits_for=tuple(waits),
         runs_on=f"{_pool_of(job.pool, platform)}: {count_of(job.nodes, 'node')} × {job.gpus_per_node} {gpu}",
-        what=f"{job.recipe}, {run}" + ("" if job.queue is None else f", in queue {job.queue}"),
+        what=f"{job.recipe}, {run}"
+        + ("" if job.queue is None else f", in queue {job.queue}")
+        + ("" if job.interruption is None else f"; {job.interruption}"),
     )  # fmt: skip
 
 

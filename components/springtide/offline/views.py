@@ -189,6 +189,8 @@ class JobView(View):
     checkpoints: str | None = None
     data: str | None = None
     queue: str | None = None
+    interruption: str | None = None
+    """What a notice costs a run, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,15 @@
 
 import re
 
-from springtide.spec.checks import at_least, by_digest, dns_label, one_of, spec
+from springtide.spec.checks import at_least, by_digest, dns_label, one_of, positive, spec
 from springtide.spec.finding import Finding, below, refuse
 from springtide.spec.pool import FABRICS
 
 EXPOSURES = ("none", "internal")
 """Who can reach a service from outside its cluster, in one word; a name on the internet is a `PublicSpec`."""
 AUTHS = ("keys", "open")
+ON_NOTICE = ("save", "leave")
+"""What a run does when its machine is about to be taken back: save once more, or leave with its newest checkpoint."""
 _HOST = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
 _SERVICE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -31,12 +33,23 @@ class JobSpec:
     run: str | None = None
     image: str | None = None
     fabrics: tuple[str, ...] = ()
+    checkpoint_gib: float | None = None
+    save_seconds: float | None = None
+    on_notice: str = "save"
 
     def findings(self) -> list[Finding]:
         """What is impossible about this job."""
         run = [] if self.run is None else dns_label("/run", self.run)
         fabrics = [found for i, name in enumerate(self.fabrics) for found in one_of(f"/fabrics/{i}", name, FABRICS)]
-        return [*at_least("/nodes", self.nodes, 1), *run, *by_digest("/image", self.image), *fabrics]
+        return [
+            *at_least("/nodes", self.nodes, 1),
+            *run,
+            *by_digest("/image", self.image),
+            *fabrics,
+            *positive("/checkpoint_gib", self.checkpoint_gib),
+            *positive("/save_seconds", self.save_seconds),
+            *one_of("/on_notice", self.on_notice, ON_NOTICE),
+        ]
 
 
 @spec
