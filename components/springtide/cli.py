@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from springtide.simulate import arguments as simulation
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -84,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_status(commands.add_parser("status", help="show pools, jobs and services of an environment of this machine"))
     _add_rehearse(commands.add_parser("rehearse", help="try any environment's pools and work on simulated machines"))
     _add_open(commands.add_parser("open", help="reach a service of a cluster from this machine"))
+    simulation.add(commands.add_parser("simulate", help="replay a request trace on a plan's autoscalers"), _simulate)
     return parser
 
 
@@ -176,6 +179,16 @@ def _add_rehearse(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("environment", metavar="ENV", help="any environment")
     parser.add_argument("--format", choices=("text", "json"), default="text", dest="form", help="default: text")
     parser.set_defaults(run=_rehearse)
+
+
+def _simulate(given: argparse.Namespace) -> int:
+    from springtide.simulate import command  # noqa: PLC0415  see the module's first line
+    from springtide.simulate.mistake import UsageError  # noqa: PLC0415
+
+    try:
+        return command.run(given, Path.cwd())
+    except UsageError as error:
+        return _refuse(str(error))
 
 
 def _up(given: argparse.Namespace) -> int:

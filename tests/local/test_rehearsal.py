@@ -107,6 +107,13 @@ def test_a_pod_that_never_ran_is_pending_with_every_word_about_it() -> None:
     assert LACKING in text(found)
 
 
+def test_a_pod_that_may_not_be_made_is_pending_and_one_that_is_made_in_the_end_is_not() -> None:
+    refused = Pod(name="web-1", workload="web", pool="train", phase="Pending", made=False, messages=("forbidden",))
+    again = Pod(name="web-1-x", workload="web", pool="train", phase="Running", node="n1")
+    assert [item.pod for item in told((Snapshot(seconds=0, pods=(refused,)),)).pending] == ["web-1"]
+    assert told((Snapshot(seconds=0, pods=(refused,)), Snapshot(seconds=1, pods=(again,)))).pending == ()
+
+
 def test_nodes_that_stay_are_counted_and_those_that_are_always_there_are_not() -> None:
     found = told((Snapshot(seconds=0, nodes=(SYSTEM,)), Snapshot(seconds=5, nodes=(SYSTEM, node("n1")))))
     assert found.final_nodes == 1

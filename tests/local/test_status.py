@@ -255,6 +255,7 @@ def test_a_view_renews_itself(now: Status, monkeypatch: pytest.MonkeyPatch) -> N
     status_view.watch(look, Console(file=out, width=120, force_terminal=True), rounds=3)
     assert len(looks) == 3
     assert "train" in out.getvalue()
+    assert out.getvalue().count("Not as in the cloud") == 1
 
 
 def test_ctrl_c_ends_a_view_without_an_error(now: Status, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,9 @@ class Env(StrEnum):
     """Environment variables of a container. `PET_*` and `TORCH_*` are the elastic agent's own and never renamed."""
 
     RUN = "SPRINGTIDE_RUN"
+    ATTEMPT = "SPRINGTIDE_ATTEMPT"
+    STUCK_SECONDS = "SPRINGTIDE_STUCK_SECONDS"
+    USD_PER_HOUR = "SPRINGTIDE_USD_PER_HOUR"
     RECIPE = "SPRINGTIDE_RECIPE"
     ARTIFACTS_URL = "SPRINGTIDE_ARTIFACTS_URL"
     DATA_URL = "SPRINGTIDE_DATA_URL"
@@ -148,13 +151,23 @@ class GatewayMetric(StrEnum):
 class Event(StrEnum):
     """Kinds of lines in a run's `events.jsonl`."""
 
+    JOINED = "joined"
+    """An agent is there: its node, how many there are, and by how much its clock was put forward."""
+    LEFT = "left"
+    """An agent ends, with this code."""
     STARTED = "started"
     RESTORED = "restored"
+    PROGRESS = "progress"
+    """Steps were made: how many by now, the loss, seconds by phase."""
     EVALUATED = "evaluated"
     SAVED = "saved"
     REJECTED = "rejected"
     """A checkpoint failed its digests and was set aside."""
     RESTARTED = "restarted"
+    STUCK = "stuck"
+    """A process was killed for standing still: which rank, in which phase and step, for how long."""
+    SLOW = "slow"
+    """A rank is slower than the others."""
     INTERRUPTED = "interrupted"
     EXPORTED = "exported"
     FAILED = "failed"
@@ -168,7 +181,12 @@ class Layout:
     EXPORT: ClassVar = "export"
     EXPORT_WEIGHTS: ClassVar = "export/model.safetensors"
     EXPORT_CONFIG: ClassVar = "export/config.json"
+    EXPORT_ADAPTERS: ClassVar = "export/adapters.safetensors"
     EVENTS: ClassVar = "events.jsonl"
+    EVENT_SEGMENTS: ClassVar = "events"
+    """Where object stores, which cannot append, hold the same log."""
+    STATUS: ClassVar = "status.json"
+    """Below a pod's scratch folder: what its agent tells those who ask for metrics."""
 
     @staticmethod
     def step(step: int) -> str:

@@ -11,7 +11,7 @@ from springtide_workloads.contract import Layout
 from springtide_workloads.errors import StorageError
 from springtide_workloads.storage import Store
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,13 +20,18 @@ class Export:
 
     run: str
     recipe: dict[str, Any]
+    """What trained it."""
+    model: dict[str, Any]
+    """Kind and shape of the model whose weights these are; adapters are in them already."""
     step: int
     held_out_loss: float
     """Nats a byte on text that was not trained on."""
-    bigram_loss: float
-    """What counting pairs of bytes reaches on the very same text."""
+    bigram_loss: float | None
+    """What counting pairs of bytes reaches on the very same text; None where data is no bytes of text."""
     sha256: str
     """Digest of the weights file; two runs with one digest trained the same weights."""
+    quantization: str = "none"
+    """How matrices are stored: none, int8 or int4."""
     format: int = FORMAT
 
     def to_bytes(self) -> bytes:

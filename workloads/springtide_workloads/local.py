@@ -5,6 +5,7 @@ python -m springtide_workloads.local serve [--run gpt-tiny] [--port 8000] [--dir
 """
 
 import argparse
+import hashlib
 import http.client
 import os
 import re
@@ -36,6 +37,8 @@ from springtide_workloads.storage import Store
 from springtide_workloads.tell import tell
 
 LOOPBACK: Final = "127.0.0.1"
+LONGEST_NAME: Final = 63
+"""Of a DNS label, which names of runs are."""
 GRACE_SECONDS: Final = 30
 """What Ctrl-C leaves to the last save, or to the last answers."""
 
@@ -55,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def train(args: argparse.Namespace) -> int:
     """Trains a recipe, or goes on with it; a finished one is only shown."""
-    run = args.run or re.sub(r"[^a-z0-9]+", "-", args.recipe.lower()).strip("-")
+    run = args.run or _run_name(args.recipe)
     folder = Path(args.dir, run)
     contract = TrainingContract(
         run=run,
@@ -113,6 +116,14 @@ def serve(args: argparse.Namespace) -> int:
         sys.stdout.write(f"\nTry it, and stop it with Ctrl-C:\n  curl -s {url} -d '{body}'\n\n")
         sys.stdout.flush()
     return child.wait()
+
+
+def _run_name(recipe: str) -> str:
+    """A name for a run of this recipe, the same each time: a long one ends in a digest."""
+    name = re.sub(r"[^a-z0-9]+", "-", recipe.lower()).strip("-")
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[: LONGEST_NAME - 9].strip('-')}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"
 
 
 class _Child:

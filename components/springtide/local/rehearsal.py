@@ -41,6 +41,10 @@ class Pod:
     """Pool that it asks for; empty where it asks for none."""
     phase: str
     node: str = ""
+    ends: bool = False
+    """Whether it ends by itself: a run does, a server does not."""
+    made: bool = True
+    """Whether it is there: what makes it may not be allowed to, and stands here in its place."""
     messages: tuple[str, ...] = ()
     """What the scheduler and Karpenter say about it, in their words."""
 
@@ -199,8 +203,9 @@ def _dearest(costs: Sequence[float | None]) -> float | None:
 
 def _pending(snapshots: Sequence[Snapshot]) -> Iterator[Waiting]:
     last = {pod.name: pod for snapshot in snapshots for pod in snapshot.pods}
+    made = {pod.workload for pod in last.values() if pod.made}
     for name, pod in last.items():
-        if pod.phase != PENDING:
+        if pod.phase != PENDING or (not pod.made and pod.workload in made):
             continue
         times = [(it.seconds, own) for it in snapshots for own in it.pods if own.name == name]
         why = dict.fromkeys(message for _, own in times for message in own.messages)

@@ -6,7 +6,7 @@ Nothing of it stays: the control plane is one of its own, and goes when the rehe
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,6 +42,10 @@ _RUN_SECONDS = 10
 _IDLE_SECONDS = 10
 """How long an idle node stays: as short as Karpenter can be trusted to notice."""
 _OVER = frozenset({"Succeeded", "Failed"})
+_MAKERS = (("apps/v1", "ReplicaSet"), ("batch/v1", "Job"))
+"""Kinds that make pods."""
+_FORBIDDEN = "FailedCreate"
+"""What they say where they may not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +61,27 @@ class _Stage:
     def look(self) -> Snapshot:
         """What there is now."""
         nodes = self.api.objects("v1", "Node", labels=POOL)
-        pods = self.api.objects("v1", "Pod", labels="")
+        pods = self.api.objects("v1", "Pod")
+        made = {owner["uid"] for item in pods for owner in item["metadata"].get("ownerReferences", ())}
         return Snapshot(
             seconds=time.monotonic() - self.began,
             nodes=tuple(_node(item) for item in nodes),
-            pods=tuple(self._pod(item) for item in pods if item["spec"].get("nodeSelector")),
+            pods=(
+                *(self._pod(item) for item in pods if item["spec"].get("nodeSelector")),
+                *(pod for maker in _MAKERS for item in self.api.objects(*maker) for pod in self._missing(item, made)),
+            ),
         )
+
+    def _missing(self, item: Object, made: Container[str]) -> Iterator[Pod]:
+        """In place of the pods of a Job or a ReplicaSet that may not make any: what it says of that."""
+        if item["metadata"]["uid"] in made or not item["spec"].get("replicas", 1):
+            return
+        said = tuple(line for line in said_of(self.api, item) if _FORBIDDEN in line)
+        if said:
+            name, template = item["metadata"]["name"], item["spec"]["template"]
+            pool = template["spec"].get("nodeSelector", {}).get(POOL, "")
+            workload = _workload(name, [{**item["metadata"], "kind": item["kind"], "controller": True}])
+            yield Pod(name=name, workload=workload, pool=pool, phase=PENDING, made=False, messages=said)
 
     def _pod(self, item: Object) -> Pod:
         phase = str(item.get("status", {}).get("phase", PENDING))
@@ -74,6 +93,7 @@ class _Stage:
             pool=spec["nodeSelector"].get(POOL, ""),
             phase=phase,
             node=spec.get("nodeName", ""),
+            ends=any(owner["kind"] == "Job" for owner in owners),
             messages=tuple(said_of(self.api, item)) if phase == PENDING else (),
         )
 
@@ -109,19 +129,21 @@ def rehearse(environment: str, folder: Path, console: Console, *, form: str = "t
         UsageError: there is no such environment.
     """
     site = command.rehearsed(environment, folder, _planned)
-    if not command.sound(site.plan, console):
+    # What is said while it goes on, or instead of a report, is no part of what machines read.
+    aside = Console(stderr=True)
+    people = aside if form == "json" else console
+    if not command.sound(site.plan, people):
         return command.STOPPED
     here = Here(run_seconds=_RUN_SECONDS, idle_seconds=_IDLE_SECONDS)
     rendition = substitute(site.plan, here)
     work = trials(site.plan, rendition.objects, here)
-    # What is said while it goes on is no part of the report.
-    progress = Terminal(Console(stderr=True))
+    progress = Terminal(aside)
     try:
         with control_plane.only(site.home, lambda: progress.say("another rehearsal goes on: waiting for it")):
             found = _rehearsed(site, replace(rendition, objects=(*rendition.objects, *work)), here, progress)
     except (LocalError, BuildError, ApiError) as error:
         progress.done()
-        command.complain(error, console)
+        command.complain(error, people)
         return command.STOPPED
     finally:
         progress.done()
@@ -202,15 +224,8 @@ def _standing(home: Home) -> None:
 
 def _settled(snapshot: Snapshot) -> bool:
     """Whether every pod has had its node, and every run is over."""
-    waiting = [pod for pod in snapshot.pods if pod.phase == PENDING]
-    runs = [pod for pod in snapshot.pods if pod.phase not in _OVER and pod.node]
-    return bool(snapshot.pods) and not waiting and all(_serves(pod) for pod in runs)
-
-
-def _serves(pod: Pod) -> bool:
-    """Whether a pod is one of a service: those of a run are named after it and end."""
-    return (
-        not pod.name.startswith(f"{pod.workload}-0-") and not pod.name.rpartition("-")[0].rpartition("-")[2].isdigit()
+    return bool(snapshot.pods) and all(
+        pod.phase in _OVER if pod.ends else pod.phase != PENDING for pod in snapshot.pods
     )
 
 

@@ -46,19 +46,21 @@ def render(status: Status, *, width: int = 100, color: bool = False) -> str:
 
 
 def watch(look: Callable[[], Status], console: Console, *, rounds: int | None = None) -> None:
-    """Show a status that renews itself every second, until Ctrl-C.
+    """Show a status that renews itself every second, until Ctrl-C. What is not as in the cloud stands above it, once.
 
     Args:
         look: Takes a new look.
         console: Where it is shown.
         rounds: How often. Default: for ever.
     """
-    left = rounds
-    with Live(renderable(look()), console=console, auto_refresh=False) as live:
+    left, now = rounds, look()
+    for line in substitutions(now.substituted):
+        console.print(line)
+    with Live(figures(now), console=console, auto_refresh=False) as live:
         try:
             while left is None or left > 1:
                 time.sleep(EVERY_SECONDS)
-                live.update(renderable(look()), refresh=True)
+                live.update(figures(look()), refresh=True)
                 left = None if left is None else left - 1
         except KeyboardInterrupt:
             return
@@ -66,11 +68,15 @@ def watch(look: Callable[[], Status], console: Console, *, rounds: int | None = 
 
 def renderable(status: Status) -> RenderableType:
     """The status for a console."""
+    return Group(*substitutions(status.substituted), figures(status))
+
+
+def figures(status: Status) -> RenderableType:
+    """The status without what is not as in the cloud."""
     return Group(*_sections(status))
 
 
 def _sections(status: Status) -> Iterator[RenderableType]:
-    yield from substitutions(status.substituted)
     head = Text(printable(status.environment), style="bold")
     head.append(f"  {printable(status.server)}", style="dim")
     yield head

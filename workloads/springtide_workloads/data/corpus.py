@@ -53,13 +53,13 @@ def split(texts: list[str], *, source: str) -> Corpus:
     kept: list[str] = []
     held: list[str] = []
     for paragraph in paragraphs:
-        (held if _is_held_out(paragraph) else kept).append(paragraph)
+        (held if is_held_out(paragraph.encode()) else kept).append(paragraph)
     return Corpus(train=_bytes(kept), held_out=_bytes(held), source=source)
 
 
-def _is_held_out(paragraph: str) -> bool:
-    digest = hashlib.sha256(paragraph.encode()).digest()
-    return int.from_bytes(digest[:8]) % HELD_OUT_ONE_IN == 0
+def is_held_out(document: bytes, *, one_in: int = HELD_OUT_ONE_IN) -> bool:
+    """Whether a piece of text is for evaluation. Its digest alone decides, so equal pieces always lie on one side."""
+    return int.from_bytes(hashlib.sha256(document).digest()[:8]) % one_in == 0
 
 
 def _bytes(paragraphs: list[str]) -> Text:

@@ -1,5 +1,6 @@
 """A small GPT: pre-norm transformer with rotary positions, PyTorch's own causal attention, output tied to the input."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Final
 
@@ -51,6 +52,7 @@ class GPT(nn.Module):
         self.tokens = nn.Embedding(config.vocab, config.width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.RMSNorm(config.width)
+        self.head = Tied()
         self.register_buffer("rotation", _rotation(config.context, config.width // config.heads), persistent=False)
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
@@ -62,7 +64,37 @@ class GPT(nn.Module):
         rotation = self.get_buffer("rotation")[:, : tokens.shape[1]]
         for block in self.blocks:
             x = block(x, rotation)
-        return F.linear(self.norm(x), self.tokens.weight)
+        logits: Tensor = self.head(self.norm(x), self.tokens.weight)
+        return logits
+
+    def tensor_plan(self, parts: int) -> Mapping[str, str]:
+        """How the layers are split over `parts` ranks: whole heads, so that attention needs no word from the others.
+
+        Raises:
+            ConfigError: when the heads or the vocabulary cannot be shared evenly.
+        """
+        counts = {"heads": self.config.heads, "vocab": self.config.vocab}
+        uneven = [f"{name} is {count}" for name, count in counts.items() if count % parts]
+        if uneven:
+            raise ConfigError(f"parallel.tensor is {parts} and the GPT's {' and '.join(uneven)}: it must divide both")
+        block = {
+            "attend_norm": "copies",
+            "qkv": "columns",
+            "attend_out": "rows",
+            "think_norm": "copies",
+            "think_in": "columns",
+            "think_out": "rows",
+        }
+        within = {f"blocks.*.{name}": style for name, style in block.items()}
+        return {"tokens": "vocabulary", **within, "norm": "copies", "head": "copies"}
+
+
+class Tied(nn.Module):
+    """Logits by the embedding's own table. A module without weights, so that tensor parallelism finds it."""
+
+    def forward(self, x: Tensor, table: Tensor) -> Tensor:
+        """Logits `[batch, time, vocab]`."""
+        return F.linear(x, table)
 
 
 class Block(nn.Module):
@@ -70,7 +102,7 @@ class Block(nn.Module):
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        self.heads = config.heads
+        self.head_size = config.width // config.heads
         self.dropout = config.dropout
         self.attend_norm = nn.RMSNorm(config.width)
         self.qkv = nn.Linear(config.width, 3 * config.width, bias=False)
@@ -85,11 +117,12 @@ class Block(nn.Module):
         return x + self._drop(self.think_out(F.gelu(self.think_in(self.think_norm(x)))))
 
     def _attend(self, x: Tensor, rotation: Tensor) -> Tensor:
-        batch, time, width = x.shape
-        q, k, v = self.qkv(x).view(batch, time, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        batch, time, _ = x.shape
+        # heads outermost: a rank that has some columns has whole heads, each with its query, key and value
+        q, k, v = self.qkv(x).view(batch, time, -1, 3, self.head_size).permute(3, 0, 2, 1, 4)
         q, k = _rotate(q, rotation), _rotate(k, rotation)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        out: Tensor = self.attend_out(mixed.transpose(1, 2).reshape(batch, time, width))
+        out: Tensor = self.attend_out(mixed.transpose(1, 2).reshape(batch, time, -1))
         return out
 
     def _drop(self, x: Tensor) -> Tensor:

@@ -1,14 +1,17 @@
 """What a recipe says: everything about a training run but where it runs."""
 
-import json
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  PyTorch's own name for it
 
-from springtide_workloads.models import ModelConfig
+from springtide_workloads.data.dataset import Batch, DataConfig
+from springtide_workloads.models import ModelConfig, described
+from springtide_workloads.train.parallel import Parallel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,12 @@ class AdamW:
         return self.lr * warm * max(self.floor, cosine)
 
 
+def cross_entropy(model: nn.Module, batch: Batch) -> Tensor:
+    """Mean negative log likelihood of each token's successor, in nats: batch is inputs and targets, `[rows, time]`."""
+    inputs, targets = batch
+    return F.cross_entropy(model(inputs).flatten(0, 1).float(), targets.flatten())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """A complete training run. Two runs of one recipe on equal machines give equal weights."""
@@ -45,13 +54,29 @@ class Recipe:
     name: str
     """As it was asked for: `name[:key=value,...]`."""
     model: ModelConfig
+    data: DataConfig
     optimizer: AdamW
     steps: int
     batch: int
-    """Windows of text a step, over all ranks; a multiple of their number."""
-    save_every: int
-    """Steps from checkpoint to checkpoint: what a kill without notice may cost."""
+    """Samples a step, over all ranks; a multiple of their number."""
     eval_every: int
+    save_every: int | None = None
+    """Steps from checkpoint to checkpoint: what a kill without notice may cost. Default None: chosen while the run goes,
+    from what a save costs and how often work is lost."""
+    loss: Callable[[nn.Module, Batch], Tensor] = cross_entropy
+    """What is made small: the mean over the batch's rows."""
+    start: str | None = None
+    """Weights to begin with: URL of a finished run, or of a `*.safetensors`. Default None: freshly drawn ones."""
+    parallel: Parallel = Parallel()
+    """How the processes divide the work."""
+    accumulate: int = 1
+    """Parts that a rank computes its share of a batch in, one after the other: less memory, the same step."""
+    exact: int | None = None
+    """Logical slots of a run whose weights are the same bits for any number of ranks up to them. Default None: not asked."""
+    compile: bool = False
+    """Whether `torch.compile` is used."""
+    checkpoint_activations: str = "none"
+    """What is computed again in the backward pass instead of kept: none, selective or full."""
     log_every: int = 50
     keep: int = 3
     """Newest checkpoints that are not deleted."""
@@ -65,6 +90,15 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain data; a run never goes on under another one."""
-        data = asdict(self) | {"model": {"kind": self.model.kind, **self.model.to_json()}}
-        plain: dict[str, Any] = json.loads(json.dumps(data))
-        return plain
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: _plain(value) for name, value in values.items()} | {"model": described(self.model)}
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold: dataclasses by their fields and their name, functions by where they are."""
+    if is_dataclass(value) and not isinstance(value, type):
+        inner = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {"kind": type(value).__name__, **inner}
+    if callable(value):
+        return f"{value.__module__}:{value.__qualname__}"
+    return list(value) if isinstance(value, tuple) else value

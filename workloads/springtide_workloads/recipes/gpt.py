@@ -1,5 +1,6 @@
 """GPTs on bytes of text."""
 
+from springtide_workloads.data.dataset import TextData
 from springtide_workloads.models.gpt import GPTConfig
 from springtide_workloads.recipes.config import AdamW, Recipe
 
@@ -23,6 +24,7 @@ def gpt_tiny(  # noqa: PLR0913  each argument may be overridden by name in the r
     return Recipe(
         name=name,
         model=GPTConfig(layers=layers, heads=4, width=width, context=context, dropout=dropout),
+        data=TextData(context=context, seed=seed),
         optimizer=AdamW(lr=lr),
         steps=steps,
         batch=batch,
@@ -47,6 +49,7 @@ def gpt_small(  # noqa: PLR0913  as above
     return Recipe(
         name=name,
         model=GPTConfig(layers=12, heads=12, width=768, context=1024),
+        data=TextData(context=1024, seed=seed),
         optimizer=AdamW(lr=lr, warmup=0.02, floor=0.1),
         steps=steps,
         batch=batch,

@@ -1,18 +1,16 @@
 """A model that continues text, loaded from an export."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 import torch
-from safetensors.torch import load as from_bytes
 from torch import Tensor, nn
 
-from springtide_workloads.contract import Device, Layout
-from springtide_workloads.errors import ConfigError, StorageError
-from springtide_workloads.export import Export, exported
-from springtide_workloads.models import KINDS, ModelConfig
+from springtide_workloads.contract import Device
+from springtide_workloads.errors import ConfigError
+from springtide_workloads.export import Export
+from springtide_workloads.models.exported import read
 from springtide_workloads.storage import Store
 
 
@@ -48,20 +46,9 @@ class Model:
         """
         if device is Device.CUDA and not torch.cuda.is_available():
             raise ConfigError("SPRINGTIDE_DEVICE is cuda and torch sees no GPU here: check the driver, or set cpu")
-        about = exported(store)
-        weights = store.read(Layout.EXPORT_WEIGHTS)
-        if about is None or weights is None:
-            missing = f"{store.url}/{Layout.EXPORT}"
-            raise StorageError(f"there is no finished model at {missing}: training writes it as its last act")
-        if hashlib.sha256(weights).hexdigest() != about.sha256:
-            raise StorageError(
-                f"{store.url}/{Layout.EXPORT_WEIGHTS} does not match the digest that its config.json has"
-            )
-        config = _config(about)
-        module = config.build()
-        module.load_state_dict(from_bytes(weights))
+        found = read(store)
         where = torch.device(device.value)
-        model = cls(about=about, module=module.to(where).eval(), context=config.context, device=where)
+        model = cls(about=found.about, module=found.build().to(where), context=found.config.context, device=where)
         model.continue_text("\n", tokens=1, temperature=0.0, seed=0)
         return model
 
@@ -86,14 +73,6 @@ class Model:
             logits: Tensor = self.module(text[None, -self.context :])[0, -1]
             text = torch.cat((text, _choose(logits, temperature, chance)))
         return Continuation(data=bytes(text[len(read) :].tolist()), prompt_tokens=len(read))
-
-
-def _config(about: Export) -> ModelConfig:
-    shape = dict(about.recipe["model"])
-    kind = shape.pop("kind")
-    if kind not in KINDS:
-        raise ConfigError(f"the model is of kind {kind!r} and this server knows {', '.join(KINDS)}: use a newer image")
-    return KINDS[kind](**shape)
 
 
 def _choose(logits: Tensor, temperature: float, chance: torch.Generator) -> Tensor:

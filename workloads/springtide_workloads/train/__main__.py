@@ -7,6 +7,7 @@ from springtide_workloads.contract import ExitCode, TrainingContract
 from springtide_workloads.errors import EXPECTED
 from springtide_workloads.tell import tell
 from springtide_workloads.train.stop import leave_when_told
+from springtide_workloads.train.warm import Standby
 
 
 def main() -> ExitCode:
@@ -14,10 +15,12 @@ def main() -> ExitCode:
     leave_when_told()
     try:
         job = TrainingContract.from_env(os.environ)
-        # torch takes seconds to import: wrong settings are told and signals heard before that
+        standby = Standby()
+        standby.begin()
+        # torch takes seconds to import: wrong settings are told, signals heard and the standby started before that
         from springtide_workloads.train.agent import run  # noqa: PLC0415
 
-        code = run(job)
+        code = run(job, standby)
     except EXPECTED as error:
         tell(str(error))
         code = error.code

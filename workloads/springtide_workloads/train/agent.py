@@ -1,46 +1,60 @@
-"""Keeps the processes of one node going: torch's elastic agent with our own idea of when a restart helps.
+"""Keeps the processes of one node going: starts them together, watches them, and knows when a restart helps.
 
 | what happened to a process | what the agent does |
 |---|---|
-| told to stop, after a save | ends as `INTERRUPTED` |
-| killed, or lost the others | starts all again from the newest checkpoint; after some without a new one, `NO_PROGRESS` |
+| told to stop, after a save | ends as `INTERRUPTED`; so does an agent that was told itself |
+| killed, frozen, stuck, or lost the others | starts all again from the newest checkpoint; after some without a new one, `NO_PROGRESS` |
 | a bug, a wrong setting, storage that fails | ends with that code: it would happen again |
 
-Restarts are counted in this process; what counts pods and their restarts is the Kubernetes Job.
+Restarts are counted in this process; what counts pods and their restarts is the Kubernetes Job. Processes find in their
+environment what torchrun would have put there.
 """
 
-import sys
+import os
+import signal
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import torch
-from torch.distributed.elastic.agent.server.api import RunResult, WorkerGroup, WorkerSpec, WorkerState
-from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
-from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 
 from springtide_workloads.contract import NO_PROGRESS_RESTARTS, Device, Event, ExitCode, TrainingContract
-from springtide_workloads.errors import ConfigError, NoProgress
+from springtide_workloads.errors import ConfigError, Interrupted, NoProgress
 from springtide_workloads.export import exported
 from springtide_workloads.recipes import Recipe, resolve
 from springtide_workloads.storage import Store
 from springtide_workloads.tell import tell
 from springtide_workloads.train.checkpoint import newest_published, same_recipe
+from springtide_workloads.train.crew import Crew
 from springtide_workloads.train.events import EventLog
-from springtide_workloads.train.exits import Codes, most_severe, restartable
+from springtide_workloads.train.exits import Codes, OutOfMemory, most_severe, restartable, stopping
+from springtide_workloads.train.guard import Guard
 from springtide_workloads.train.rendezvous import Meeting
+from springtide_workloads.train.stop import StopFlag
+from springtide_workloads.train.warm import Standby
 
-_WORKER: Final = ("-u", "-m", "springtide_workloads.train.worker")
-_UNLIMITED: Final = 1_000_000
+LOOK_SECONDS: Final = 0.05
+"""From one look at the processes to the next."""
+ALONE_SECONDS: Final = 2.0
+"""How long a process may go on that has lost another: it cannot save without it, but may have an error to show."""
+CLEAN_UP_SECONDS: Final = 5.0
+"""How long an agent without processes may take to leave when it is told to."""
 
 
-def run(job: TrainingContract) -> ExitCode:
+def run(job: TrainingContract, standby: Standby | None = None) -> ExitCode:
     """Trains on this node until the run is finished, told to stop, or failed for good.
+
+    Args:
+        job: this node's part of the run.
+        standby: one that imports already. Default None: a new one.
 
     Raises:
         ConfigError, StorageError, NoProgress: what no process could have got over.
-        Interrupted: when the other nodes did not come.
+        Interrupted: when the other nodes did not come, or a signal came first.
     """
+    stop = StopFlag(leave_after=CLEAN_UP_SECONDS)
+    stop.listen()
     recipe = resolve(job.recipe)
     _fits(job, recipe)
     store = Store(job.artifacts_url)
@@ -49,14 +63,17 @@ def run(job: TrainingContract) -> ExitCode:
         tell(f"run {job.run!r} is finished: step {done.step}, held-out loss {done.held_out_loss:.3f}")
         return ExitCode.DONE
     events = EventLog(store=store, run=job.run)
-    agent = Agent(job, Patience(newest=lambda: newest_published(store)), events)
-    try:
-        result = agent.run()
-    except SignalException:
-        return most_severe(agent.codes().values(), told_to_stop=True)
-    codes = _codes(result)
-    given_up = restartable(codes)
-    code = ExitCode.NO_PROGRESS if given_up else most_severe(codes.values(), told_to_stop=False)
+    patience = Patience(newest=lambda: newest_published(store))
+    with (standby or Standby()) as warm:
+        agent = Agent(job=job, patience=patience, events=events, stop=stop, standby=warm)
+        codes = agent.run()
+    return _spoken(codes, events, told=stop.told)
+
+
+def _spoken(codes: Codes, events: EventLog, *, told: bool) -> ExitCode:
+    """What this node says of its processes' codes; told to stop, it was no failure whatever became of them."""
+    given_up = restartable(codes) and not told
+    code = ExitCode.NO_PROGRESS if given_up else most_severe(codes.values(), told_to_stop=told)
     if code not in {ExitCode.DONE, ExitCode.INTERRUPTED}:
         events.add(Event.FAILED, code=code.name, codes=codes)
     if given_up:
@@ -84,51 +101,107 @@ class Patience:
         return self.restarts <= self.limit
 
 
-class Agent(LocalElasticAgent):
-    """Torch's agent for one node."""
+@dataclass(slots=True, kw_only=True)
+class Agent:
+    """One node's processes, from generation to generation."""
 
-    def __init__(self, job: TrainingContract, patience: Patience, events: EventLog) -> None:
-        logs = DefaultLogsSpecs(log_dir="/dev/null")
-        super().__init__(_spec(job), logs, shutdown_timeout=job.shutdown_seconds)
-        self._patience = patience
-        self._events = events
+    job: TrainingContract
+    patience: Patience
+    events: EventLog
+    stop: StopFlag
+    standby: Standby
+    meeting: Meeting = field(init=False)
+    memory: OutOfMemory = field(default_factory=OutOfMemory)
 
-    def codes(self) -> Codes:
-        """Exit codes of the processes that have ended, by local rank."""
-        handlers = getattr(self._pcontext, "subprocess_handlers", {})
-        found = {rank: handler.proc.poll() for rank, handler in handlers.items()}
-        return {rank: code for rank, code in found.items() if code is not None}
+    def __post_init__(self) -> None:
+        self.meeting = Meeting(job=self.job, rank=self.job.node_rank or 0, heed=self.heed)
 
-    def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
-        """Watches the processes; a failure that a restart cannot mend takes away all restarts that are left."""
-        result: RunResult = super()._monitor_workers(worker_group)
-        if result.state is not WorkerState.FAILED:
-            return result
-        codes = _codes(result)
-        if restartable(codes) and self._patience.lasts():
-            tell(f"processes ended {codes}; starting all again")
-            self._events.add(Event.RESTARTED, codes=codes, restarts=self._patience.restarts)
-        else:
-            self._remaining_restarts = 0
-        return result
+    def run(self) -> Codes:
+        """Exit codes of the last generation's processes that failed, by rank.
 
+        Raises:
+            Interrupted: when told to stop while there is no process, or when other nodes do not come.
+        """
+        self.standby.begin()
+        while True:
+            self.meeting.join()
+            codes = self._generation()
+            if codes is not None and not self._again(codes):
+                self.meeting.leave()
+                return codes
 
-def _spec(job: TrainingContract) -> WorkerSpec:
-    return WorkerSpec(
-        role="trainer",
-        local_world_size=job.procs_per_node,
-        entrypoint=sys.executable,
-        args=_WORKER,
-        rdzv_handler=Meeting(job=job, rank=0 if job.node_rank is None else job.node_rank),
-        max_restarts=_UNLIMITED,
-        monitor_interval=0.1,
-        master_addr=job.master_addr,
-        master_port=job.master_port,
-    )
+    def heed(self) -> None:
+        """Raises Interrupted when this agent was told to stop and there is nothing to save."""
+        if self.stop.told:
+            raise Interrupted("told to stop while no process was running")
 
+    def _generation(self) -> Codes | None:
+        """Runs the processes of one generation to their end; None when the others have gone on to another one."""
+        crew, guard = Crew(self.standby), Guard(job=self.job, meeting=self.meeting, events=self.events)
+        crew.start([self._env(rank) | guard.board.env() for rank in range(self.job.procs_per_node)], self.heed)
+        self.stop.work_begins()
+        try:
+            moved_on = self._watched(crew, guard)
+        finally:
+            codes = crew.dismiss()
+            guard.close()
+            self.stop.work_ends()
+        named = {self._rank(local): code for local, code in codes.items() if code}
+        return None if moved_on and not stopping(named.values()) else named
 
-def _codes(result: RunResult) -> Codes:
-    return {rank: failure.exitcode for rank, failure in result.failures.items()}
+    def _watched(self, crew: Crew, guard: Guard) -> bool:
+        """Watches until all have ended or their time is over; True when other nodes have gone on to another generation."""
+        ends, told = float("inf"), False
+        while crew.running and time.monotonic() < ends:
+            time.sleep(LOOK_SECONDS)
+            crew.poll()
+            if self.stop.told and not told:
+                told, ends = True, min(ends, time.monotonic() + self.job.shutdown_seconds)
+                # one that stands still must hear it too
+                crew.tell(signal.SIGTERM, signal.SIGCONT)
+            elif ends == float("inf") and any(crew.codes.values()):
+                ends = time.monotonic() + self._leave(crew)
+            if guard.look(crew) and not self.stop.told:
+                return True
+        return False
+
+    def _leave(self, crew: Crew) -> float:
+        """One has ended, and not well: how many seconds the others have."""
+        if not stopping(code for code in crew.codes.values() if code):
+            return ALONE_SECONDS
+        crew.tell(signal.SIGTERM)
+        return float(self.job.shutdown_seconds)
+
+    def _again(self, codes: Codes) -> bool:
+        """Whether to start all again, counted and told."""
+        if self.stop.told or not restartable(codes):
+            return False
+        self.memory.explain(codes)
+        if not self.patience.lasts():
+            return False
+        tell(f"processes ended {codes}; starting all again")
+        self.events.add(Event.RESTARTED, codes=codes, restarts=self.patience.restarts)
+        return True
+
+    def _rank(self, local: int) -> int:
+        return self.meeting.rank * self.job.procs_per_node + local
+
+    def _env(self, local: int) -> dict[str, str]:
+        own = {
+            "RANK": self._rank(local),
+            "LOCAL_RANK": local,
+            "GROUP_RANK": self.meeting.rank,
+            "WORLD_SIZE": self.job.world_size,
+            "LOCAL_WORLD_SIZE": self.job.procs_per_node,
+            "GROUP_WORLD_SIZE": self.job.nodes,
+            "MASTER_ADDR": self.job.master_addr,
+            "MASTER_PORT": self.job.master_port,
+            "TORCHELASTIC_RUN_ID": self.meeting.generation_id,
+            # never the same twice: processes of user code may begin their keys with it
+            "TORCHELASTIC_RESTART_COUNT": self.meeting.generation - 1,
+            "TORCHELASTIC_USE_AGENT_STORE": True,
+        }
+        return os.environ | {name: str(value) for name, value in own.items()}
 
 
 def _fits(job: TrainingContract, recipe: Recipe) -> None:

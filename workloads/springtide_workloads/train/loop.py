@@ -1,51 +1,46 @@
 """The training loop, top to bottom."""
 
 import math
+import time
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812  PyTorch's own name for it
-from torch.nn.parallel import DistributedDataParallel
 
 from springtide_workloads.contract import Event, TrainingContract
-from springtide_workloads.data.batches import Batches, held_out_windows
-from springtide_workloads.data.bigram import bigram_loss
-from springtide_workloads.data.corpus import Corpus, load
+from springtide_workloads.data.dataset import Batch
+from springtide_workloads.data.feed import Feed
 from springtide_workloads.errors import Interrupted
 from springtide_workloads.recipes import Recipe
-from springtide_workloads.storage import Store
-from springtide_workloads.train.checkpoint import Checkpoints
-from springtide_workloads.train.events import EventLog
-from springtide_workloads.train.export import export
-from springtide_workloads.train.progress import Progress
+from springtide_workloads.train.checkpoints import Pending
+from springtide_workloads.train.export import export, whole_tensors
 from springtide_workloads.train.ranks import Ranks
-from springtide_workloads.train.state import TrainState
+from springtide_workloads.train.setup import Run
 from springtide_workloads.train.stop import StopFlag
+from springtide_workloads.train.watch import Watch
 
-EVALUATION_WINDOWS: Final = 32
-"""Held-out windows in one forward pass; between two of them the run can be told to stop."""
+LOOK_SECONDS: Final = 0.2
+"""How long a rank waits for its data before it asks the others again whether any of them was told to stop."""
 
 
-def train(job: TrainingContract, recipe: Recipe, ranks: Ranks, stop: StopFlag) -> None:
+def train(job: TrainingContract, recipe: Recipe, ranks: Ranks, stop: StopFlag, watch: Watch) -> None:
     """Trains from the newest checkpoint of the run to the recipe's last step, then exports. Called by all ranks.
 
     Raises:
         Interrupted: on all ranks, after a save, when any of them was told to stop.
         FloatingPointError: on all ranks, when the loss is no number any more; nothing is saved then.
     """
-    run = _Run.prepare(job, recipe, ranks, stop)
-    run.begin()
+    run = _Training.open(job, recipe, ranks, stop, watch)
     try:
+        run.begin()
         while run.state.step < recipe.steps:
-            run.heed_stop()
-            run.step()
-            if run.due(recipe.log_every):
-                run.progress.trained(run.state.step, run.checked_loss())
-            if run.due(recipe.save_every) or run.state.step == recipe.steps:
+            run.step(run.next_batch())
+            if run.every(recipe.log_every):
+                run.tell_loss()
+            if run.save_due():
                 run.save()
-            if run.due(recipe.eval_every) and run.state.step < recipe.steps:
+            if run.every(recipe.eval_every) and run.state.step < recipe.steps:
                 run.evaluate()
         run.finish()
     except Interrupted:
@@ -54,123 +49,152 @@ def train(job: TrainingContract, recipe: Recipe, ranks: Ranks, stop: StopFlag) -
 
 
 @dataclass(slots=True, kw_only=True)
-class _Run:
-    """What the steps of one process share."""
+class _Training(Run):
+    """What happens to a run, in the order of `train`."""
 
-    job: TrainingContract
-    recipe: Recipe
-    ranks: Ranks
-    stop: StopFlag
-    store: Store
-    events: EventLog
-    text: Corpus
-    baseline: float
-    state: TrainState
-    forward: DistributedDataParallel
-    batches: Batches
-    checkpoints: Checkpoints
-    progress: Progress
     loss: Tensor = field(default_factory=lambda: torch.zeros(()))
+    """Of this rank's part of the last batch."""
     saved: int = 0
-    """Step of the newest checkpoint; 0 before the first."""
-
-    @classmethod
-    def prepare(cls, job: TrainingContract, recipe: Recipe, ranks: Ranks, stop: StopFlag) -> Self:
-        store, context = Store(job.artifacts_url), recipe.model.context
-        events = EventLog(store=store, run=job.run)
-        text = load(job.data_url, at_least=context + 1)
-        torch.manual_seed(recipe.seed)
-        model = recipe.model.build().to(ranks.device)
-        torch.manual_seed(recipe.seed + 1 + ranks.rank)
-        return cls(
-            job=job, recipe=recipe, ranks=ranks, stop=stop, store=store, events=events, text=text,
-            baseline=bigram_loss(text.train, text.held_out, context=context),
-            state=TrainState(model=model, optimizer=recipe.optimizer.build(model)),
-            forward=ranks.parallel(model),
-            batches=Batches(
-                text=text.train, context=context, batch=recipe.batch, seed=recipe.seed,
-                rank=ranks.rank, world=ranks.world,
-            ),
-            checkpoints=Checkpoints(store=store, ranks=ranks, recipe=recipe, events=events),
-            progress=Progress(steps=recipe.steps, tokens_per_step=recipe.batch * context, speaks=ranks.main),
-        )  # fmt: skip
+    """Step of the newest save; 0 before the first."""
+    told: int = 0
+    """Step of the newest save that people were told of."""
 
     def begin(self) -> None:
-        """Restores what there is and tells where the run stands."""
+        """Restores what there is, compiles what is compiled, and tells where the run stands."""
         restored = self.checkpoints.restore(self.state)
-        self.saved = self.state.step
+        self.saved = self.phases.step = self.pacer.next_step = self.state.step
+        self.feed = Feed(
+            self.data, batch=self.recipe.batch, rank=self.ranks.rank, world=self.ranks.world,
+            position=self.state.position, part=self.stepper.part,
+        )  # fmt: skip
+        if self.recipe.compile:
+            self.stepper.warm_up(self.held_out[0])
+        # nothing was at stake so far, and a signal ended the process at once; from here on the ranks agree on when to stop
+        self.stop.work_begins()
         event, about = (Event.RESTORED, "goes on") if restored else (Event.STARTED, "starts")
         self.record(event, recipe=self.recipe.name, world=self.ranks.world)
-        size = f"{self.text.train.size:,} bytes of {self.text.source}"
-        self.progress.say(self.state.step, f"{about}: {size}, to beat {self.baseline:.3f} (bigrams)")
+        beat = "" if self.baseline is None else f", to beat {self.baseline:.3f} (bigrams)"
+        self.progress.say(self.state.step, f"{about}: {self.data.describe()}{beat}")
         self.progress.start(self.state.step)
+        self.reporter.start(self.state.step)
+        self.pacer.started(self.state.step, time.monotonic())
 
-    def step(self) -> None:
+    def next_batch(self) -> Batch:
+        """This rank's part of the next batch, when every rank has its own.
+
+        Ranks wait here for each other's data and not inside a step, where nobody could be told to stop.
+        """
+        feed = self.feed
+        assert feed is not None  # noqa: S101  for mypy: `begin` made it
+        while True:
+            self.phases.enter("data" if not feed.ready() else "wait")
+            told, waits = self.ranks.vote(self.stop.asked, not feed.ready() and not feed.wait(LOOK_SECONDS))
+            if told:
+                raise Interrupted(f"told to stop after step {self.state.step}")
+            if not waits:
+                return feed.get()
+
+    def step(self, batch: Batch) -> None:
         """One step of the optimizer on one batch."""
         state, recipe = self.state, self.recipe
-        inputs, targets = self.ranks.on_device(*self.batches.at(state.position))
-        for group in state.optimizer.param_groups:
-            group["lr"] = recipe.optimizer.rate(state.step, recipe.steps)
-        with self.precision():
-            self.loss = _cross_entropy(self.forward(inputs), targets)
-        state.optimizer.zero_grad()
-        torch.autograd.backward(self.loss)
-        torch.nn.utils.clip_grad_norm_(state.model.parameters(), recipe.clip)
-        state.optimizer.step()
+        rate = recipe.optimizer.rate(state.step, recipe.steps)
+        self.loss = self.stepper.step(batch, lr=rate, number=state.step)
         state.step += 1
         state.position += recipe.batch
+        self.phases.step = state.step
+        if self.ranks.main:
+            self.reporter.stepped(state.step)
+
+    def tell_loss(self) -> None:
+        """A line for people, a fact for the metrics."""
+        loss = self.checked_loss()
+        self.progress.trained(self.state.step, loss)
+        self.reporter.know(loss=loss)
+
+    def save_due(self) -> bool:
+        """Whether to save after this step: as often as the recipe says, else as often as pays."""
+        if self.state.step == self.recipe.steps:
+            return True
+        if self.recipe.save_every is not None:
+            return self.every(self.recipe.save_every)
+        return self.pacer.due(self.state.step)
+
+    def save(self) -> None:
+        """Copies the state, of good numbers only; a thread publishes the copy while training goes on."""
+        self.checked_loss()
+        self.phases.enter("save")
+        before = self.checkpoints.wait()
+        pending = self.checkpoints.save(self.state)
+        self.saved = self.state.step
+        self.pacer.stalled(pending.stall_seconds)
+        if before is not None:
+            self.pacer.saved(before.seconds)
+            self._tell_saved(before)
+        now = time.monotonic()
+        self.pacer.follow(self.ranks.once(lambda: self.pacer.plan(self.state.step, now)))
+
+    def _tell_saved(self, done: Pending) -> None:
+        if done.step == self.told:
+            return
+        self.told = done.step
+        self.reporter.know(checkpoint={"step": done.step, "seconds": done.seconds, "bytes": done.bytes})
+        late = 0 < self.job.save_deadline_seconds < done.seconds
+        note = f", later than the {self.job.save_deadline_seconds} s that a notice leaves" if late else ""
+        self.progress.say(done.step, f"saved in {done.seconds:.2f} s, a stall of {done.stall_seconds:.3f} s{note}")
 
     def evaluate(self) -> float:
-        """Loss on the held-out text, in nats a byte; every rank takes its part of the windows."""
-        inputs, targets = held_out_windows(self.text.held_out, self.recipe.model.context)
-        total = 0.0
+        """Loss on the held-out data, in nats a token; every rank takes its part of the batches."""
+        self.phases.enter("evaluate")
+        sums = [0.0, 0.0]
         self.state.model.eval()
-        for first in range(0, len(inputs), EVALUATION_WINDOWS * self.ranks.world):
+        for first in range(0, len(self.held_out), self.ranks.world):
             self.heed_stop()
-            start = first + EVALUATION_WINDOWS * self.ranks.rank
-            part = slice(start, start + EVALUATION_WINDOWS)
-            if len(inputs[part]):
-                total += self._held_out_total(inputs[part], targets[part])
+            mine = first + self.ranks.rank
+            # where a model is in shards, a rank without a batch of its own helps the others with theirs
+            if mine < len(self.held_out) or self.stepper.lockstep:
+                batch = self.held_out[min(mine, len(self.held_out) - 1)]
+                rows = len(batch[0]) if mine < len(self.held_out) else 0
+                sums[0] += float(self.stepper.loss(batch)) * rows
+                sums[1] += rows
         self.state.model.train()
-        loss = self.ranks.total(total) / targets.numel()
-        self.progress.say(self.state.step, f"held-out loss {loss:.3f}   bigrams {self.baseline:.3f}")
+        loss = self.ranks.total(sums[0]) / self.ranks.total(sums[1])
+        beat = "" if self.baseline is None else f"   bigrams {self.baseline:.3f}"
+        self.progress.say(self.state.step, f"held-out loss {loss:.3f}{beat}")
         self.record(Event.EVALUATED, held_out_loss=loss, bigram_loss=self.baseline)
         return loss
 
-    @torch.no_grad()
-    def _held_out_total(self, inputs: Tensor, targets: Tensor) -> float:
-        inputs, targets = self.ranks.on_device(inputs, targets)
-        with self.precision():
-            return float(_cross_entropy(self.state.model(inputs), targets).item() * targets.numel())
-
-    def save(self) -> None:
-        """Publishes a checkpoint, of good numbers only."""
-        self.checked_loss()
-        seconds = self.checkpoints.save(self.state)
-        self.saved = self.state.step
-        late = seconds > self.job.save_deadline_seconds
-        note = f", later than the {self.job.save_deadline_seconds} s that a notice leaves" if late else ""
-        self.progress.say(self.state.step, f"saved in {seconds:.2f} s{note}")
-
     def finish(self) -> None:
-        """Measures the trained model and exports it: the last act."""
+        """Waits for the last save, measures the trained model and exports it: the last act."""
+        self._drain()
         loss = self.evaluate()
-        self.ranks.once(lambda: self._export(loss))
+        self.phases.enter("end")
+        tensors = whole_tensors(self.state.model, wanted=self.ranks.main)
+        self.ranks.once_slowly(lambda: self._export(tensors, loss))
+        self.close()
 
-    def _export(self, loss: float) -> None:
+    def _export(self, tensors: dict[str, Tensor], loss: float) -> None:
         export(
-            self.store, self.state.model, self.recipe,
+            self.store, tensors, self.recipe,
             run=self.job.run, step=self.state.step, held_out_loss=loss, bigram_loss=self.baseline,
         )  # fmt: skip
-        self.events.add(Event.EXPORTED, step=self.state.step)
+        self.events.add(Event.EXPORTED, **self.reporter.said(self.state.step))
 
     def leave(self) -> None:
-        """Told to stop: keeps what was done since the last checkpoint."""
+        """Told to stop: keeps what was done since the last save, where there is time for it."""
         self.stop.deafen()
-        if self.state.step > self.saved:
+        if self.state.step > self.saved and self.job.save_deadline_seconds:
             self.save()
-        self.record(Event.INTERRUPTED)
-        self.progress.say(self.state.step, "told to stop; everything up to here is saved")
+        self._drain()
+        self.record(Event.INTERRUPTED, **self.reporter.said(self.state.step))
+        kept = "everything up to here is saved" if self.saved == self.state.step else f"step {self.saved} is saved"
+        self.progress.say(self.state.step, f"told to stop; {kept}")
+        self.close()
+
+    def _drain(self) -> None:
+        self.phases.enter("save")
+        done = self.checkpoints.wait()
+        if done is not None:
+            self._tell_saved(done)
 
     def heed_stop(self) -> None:
         """Raises Interrupted on all ranks when any of them was told to stop."""
@@ -186,17 +210,8 @@ class _Run:
 
     def record(self, event: Event, **details: Any) -> None:
         """Adds an event, once for all ranks."""
-        self.ranks.once(lambda: self.events.add(event, step=self.state.step, **details))
+        self.ranks.once(lambda: self.events.add(event, **{"step": self.state.step} | details))
 
-    def due(self, every: int) -> bool:
+    def every(self, steps: int) -> bool:
         """Whether something that happens every so many steps happens now."""
-        return self.state.step % every == 0
-
-    def precision(self) -> torch.autocast:
-        """The arithmetic of the forward pass."""
-        return torch.autocast(self.ranks.device.type, dtype=torch.bfloat16, enabled=self.recipe.bf16)
-
-
-def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean negative log likelihood in nats."""
-    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
+        return self.state.step % steps == 0

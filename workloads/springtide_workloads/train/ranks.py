@@ -1,16 +1,17 @@
 """What the processes of a run do together. Decisions travel over gloo on the CPU, gradients over what the device has."""
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from springtide_workloads.contract import Device
 from springtide_workloads.errors import Interrupted, WorkloadError
@@ -19,6 +20,12 @@ T = TypeVar("T")
 
 TIMEOUT: Final = timedelta(minutes=5)
 """How long a rank waits for the others before it gives them up."""
+
+MEET_SECONDS: Final = 0.1
+"""How often ranks look whether long work of the main rank is done."""
+
+Ballot = tuple[bool, ...]
+"""Questions of one vote, each answered yes when any rank says yes."""
 
 _BACKENDS: Final = {Device.CPU: "gloo", Device.CUDA: "cpu:gloo,cuda:nccl"}
 
@@ -40,9 +47,20 @@ class Ranks:
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set on any rank."""
-        votes = torch.tensor([int(flag)])
+        return self.vote(flag)[0]
+
+    def vote(self, *flags: bool) -> Ballot:
+        """Which of the flags are set on any rank: one message for all of them, and none where there is one rank."""
+        if self.world == 1:
+            return flags
+        votes = torch.tensor(flags, dtype=torch.uint8)
         dist.all_reduce(votes, op=dist.ReduceOp.MAX, group=self.control)
-        return bool(votes.item())
+        return tuple(map(bool, votes.tolist()))
+
+    def group(self) -> dist.ProcessGroup:
+        """A new way for all ranks to talk over the CPU, for a thread of its own."""
+        made: Any = dist.new_group(backend="gloo", timeout=TIMEOUT)
+        return cast("dist.ProcessGroup", made)
 
     def total(self, value: float) -> float:
         """Sum over the ranks."""
@@ -67,14 +85,14 @@ class Ranks:
         answer: T = _raised(result[0])
         return answer
 
-    def parallel(self, model: nn.Module) -> DistributedDataParallel:
-        """The model with its gradients averaged over all ranks, starting from the main rank's weights."""
-        ids = [self.device.index] if self.device.type == "cuda" else None
-        return DistributedDataParallel(model, device_ids=ids, forward_sync_buffers=False, gradient_as_bucket_view=True)
-
-    def on_device(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """The tensors where the model is."""
-        return tuple(tensor.to(self.device, non_blocking=True) for tensor in tensors)
+    def once_slowly(self, work: Callable[[], T]) -> T:
+        """`once` for work of any length, such as an upload: it runs in a thread, and the ranks meet meanwhile."""
+        begun: Future[T] = Future()
+        if self.main:
+            threading.Thread(target=_settle, args=(begun, work), name="once", daemon=True).start()
+        while self.any(self.main and not begun.done()):
+            time.sleep(MEET_SECONDS)
+        return self.once(begun.result)
 
 
 @contextmanager
@@ -104,6 +122,13 @@ def _meeting_place() -> Any:
     # torch documents both classes and does not list them as exported
     store = dist.TCPStore(address, port, is_master=False, timeout=TIMEOUT)  # type: ignore[attr-defined]
     return dist.PrefixStore(os.environ["TORCHELASTIC_RUN_ID"], store)  # type: ignore[attr-defined]
+
+
+def _settle(future: "Future[T]", work: Callable[[], T]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001  it is raised where the result is asked for
+        future.set_exception(error)
 
 
 def _outcome(work: Callable[[], Any]) -> Any:

@@ -7,14 +7,16 @@ addresses of processes that are gone. Torch's own static rendezvous (2.15) keeps
 dynamic one gives no node a lasting rank.
 """
 
+import json
 import socket
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
 import torch.distributed as dist
-from torch.distributed.elastic.rendezvous.api import RendezvousHandler, RendezvousInfo, RendezvousStoreInfo
 
 from springtide_workloads.contract import TrainingContract
 from springtide_workloads.errors import Interrupted
@@ -27,20 +29,27 @@ POLL_SECONDS: Final = 0.2
 
 _STORE_TIMEOUT: Final = timedelta(seconds=60)
 _COUNT: Final = "generation"
+_LEFT: Final = "left"
+
+LEAVE_SECONDS: Final = 30.0
+"""How long node 0 waits for the others at the end: their last processes end within moments of its own."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Meeting(RendezvousHandler):
-    """One node's way into each generation, in the terms of torch's elastic agent."""
+class Meeting:
+    """One node's way into each generation, and what nodes of one generation tell each other."""
 
     job: TrainingContract
     rank: int
+    """Of this node."""
+    heed: Callable[[], None] = lambda: None
+    """Called while waiting; may raise."""
     seconds: float = RENDEZVOUS_SECONDS
     generation: int = 0
     """The generation that this node's processes belong to; 0 before the first."""
     store: Any = field(default=None, init=False)
 
-    def next_rendezvous(self) -> RendezvousInfo:
+    def join(self) -> None:
         """Waits until all nodes are about to start the same generation.
 
         Raises:
@@ -49,60 +58,68 @@ class Meeting(RendezvousHandler):
         deadline = time.monotonic() + self.seconds
         bump = self.rank == 0
         while True:
+            self.heed()
             try:
                 self.store = self.store or self._connected(deadline)
-                self.generation = join(self.store, rank=self.rank, nodes=self.job.nodes, bump=bump, deadline=deadline)
-                break
+                self.generation = join(
+                    self.store, rank=self.rank, nodes=self.job.nodes, bump=bump, deadline=deadline, heed=self.heed
+                )
             except dist.DistError:
                 # node 0 went away while we waited: a new one will come at the same address
                 self.store = None
-        address = RendezvousStoreInfo(self.job.master_addr, self.job.master_port)
-        keys = dist.PrefixStore(self.get_run_id(), self.store)  # type: ignore[attr-defined]
-        return RendezvousInfo(keys, self.rank, self.job.nodes, address)
+            else:
+                return
 
-    def num_nodes_waiting(self) -> int:
-        """More than 0 when node 0 has gone on to another generation: the agent then starts its processes again."""
+    def moved_on(self) -> bool:
+        """Whether node 0 has gone on to another generation: all start their processes again."""
         try:
-            return int(self.store.add(_COUNT, 0) != self.generation)
+            return int(self.store.add(_COUNT, 0)) != self.generation
         except dist.DistError:
             # without node 0 the processes cannot go on either, and their end says how this node ends
-            return 0
+            return False
 
-    def get_run_id(self) -> str:
+    @property
+    def generation_id(self) -> str:
         """The run and its generation; processes find it in `TORCHELASTIC_RUN_ID` and begin their keys with it."""
         return f"{self.job.run}/{self.generation}"
 
-    def get_backend(self) -> str:
-        """A name for the agent's records."""
-        return "generations"
+    def post(self, topic: str, value: Any) -> None:
+        """Tells the other nodes of this generation something; the last word on a topic counts."""
+        with suppress(dist.DistError):
+            self.store.set(self._key(topic, self.rank), json.dumps(value))
 
-    @property
-    def use_agent_store(self) -> bool:
-        """Processes use the same store."""
-        return True
+    def posts(self, topic: str) -> dict[int, Any]:
+        """What each node has told on a topic; nodes that said nothing are missing."""
+        try:
+            said = [node for node in range(self.job.nodes) if self.store.check([self._key(topic, node)])]
+            return {node: json.loads(self.store.get(self._key(topic, node))) for node in said}
+        except dist.DistError:
+            return {}
 
-    def is_closed(self) -> bool:
-        """A run can always be joined."""
-        return False
+    def leave(self, seconds: float = LEAVE_SECONDS) -> None:
+        """This node ends. Node 0 keeps the store until the others have ended too, so that no process of theirs misses it."""
+        with suppress(dist.DistError):
+            self.post(_LEFT, True)
+            deadline = time.monotonic() + seconds
+            while self.rank == 0 and time.monotonic() < deadline and len(self.posts(_LEFT)) < self.job.nodes:
+                time.sleep(POLL_SECONDS)
 
-    def set_closed(self) -> None:
-        """Nothing to do: see `is_closed`."""
-
-    def shutdown(self) -> bool:
-        """The store ends with the agent's process."""
-        return True
+    def _key(self, topic: str, node: int) -> str:
+        return f"generation-{self.generation}/{topic}/{node}"
 
     def _connected(self, deadline: float) -> Any:
         address, port = self.job.master_addr, self.job.master_port
         if self.rank > 0:
-            _wait_for_listener(address, port, deadline)
+            _wait_for_listener(address, port, deadline, self.heed)
         # torch documents the class and does not list it as exported
         return dist.TCPStore(  # type: ignore[attr-defined]
             address, port, is_master=self.rank == 0, timeout=_STORE_TIMEOUT, wait_for_workers=False
         )
 
 
-def join(store: Any, *, rank: int, nodes: int, bump: bool, deadline: float) -> int:
+def join(
+    store: Any, *, rank: int, nodes: int, bump: bool, deadline: float, heed: Callable[[], None] = lambda: None
+) -> int:
     """Joins the current generation and returns its number when all nodes are in it.
 
     Args:
@@ -111,6 +128,7 @@ def join(store: Any, *, rank: int, nodes: int, bump: bool, deadline: float) -> i
         nodes: how many there are.
         bump: whether this node begins a new generation first.
         deadline: `time.monotonic` until which to wait.
+        heed: called while waiting; may raise.
 
     Raises:
         Interrupted: at the deadline, naming the nodes that are missing.
@@ -123,6 +141,7 @@ def join(store: Any, *, rank: int, nodes: int, bump: bool, deadline: float) -> i
             joined = current
         if joined and joined == current and store.check([_place(current, each) for each in range(nodes)]):
             return joined
+        heed()
         time.sleep(POLL_SECONDS)
         current = int(store.add(_COUNT, 0))
     missing = [each for each in range(nodes) if each != rank and not store.check([_place(current, each)])]
@@ -133,9 +152,10 @@ def _place(generation: int, rank: int) -> str:
     return f"generation-{generation}/node-{rank}"
 
 
-def _wait_for_listener(address: str, port: int, deadline: float) -> None:
+def _wait_for_listener(address: str, port: int, deadline: float, heed: Callable[[], None]) -> None:
     """Waits until node 0 listens; torch's own wait is one call into C++ that hears no signal and logs each try."""
     while time.monotonic() < deadline:
+        heed()
         try:
             socket.create_connection((address, port), timeout=2.0).close()
         except OSError:

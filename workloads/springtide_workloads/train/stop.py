@@ -1,8 +1,14 @@
-"""Being told to stop: a flag that a signal sets and the training loop asks for."""
+"""Being told to stop: a flag that a signal sets and the training loop asks for.
+
+As long as there is nothing to lose, a signal ends the process at once; from `work_begins` on it only sets the flag. Either
+way it is heard by a thread of its own, so also while the main thread waits inside a call into C++.
+"""
 
 import os
 import signal
 import sys
+import threading
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
@@ -10,23 +16,45 @@ from springtide_workloads.contract import ExitCode
 from springtide_workloads.tell import tell
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-"""What the elastic agent forwards to its processes."""
+"""What tells a process to stop; the agent hands any of them on to its processes as SIGTERM."""
 
 
 class StopFlag:
-    """Set by a signal, or by the death of the agent: a process without one would train on, unseen and uncounted."""
+    """Set by a signal, or by the death of the agent: a process without one would train on, unseen and uncounted.
 
-    def __init__(self) -> None:
+    Args:
+        leave_after: seconds until a signal that comes while nothing is at stake ends the process. Default 0: at once. The
+            agent takes some, to clean up by itself first.
+    """
+
+    def __init__(self, *, leave_after: float = 0.0) -> None:
         self._signalled = False
+        self._at_stake = threading.Event()
+        self._leave_after = leave_after
         self._agent = os.getppid()
 
     def listen(self) -> None:
-        """From now on a signal only sets the flag; the ranks decide together when to act on it."""
+        """From now on signals are heard, also those that came while whoever started this process held them back."""
+        read, write = os.pipe()
+        os.set_blocking(write, False)
         for number in SIGNALS:
             signal.signal(number, self._set)
+        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        threading.Thread(target=self._hear, args=(read,), name="stop", daemon=True).start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    def work_begins(self) -> None:
+        """From now on there is something to lose: a signal only sets the flag; the ranks decide together when to act on it."""
+        self._at_stake.set()
+        # one that came a moment before is either acted on in `_hear` or found in the flag by the next vote
+
+    def work_ends(self) -> None:
+        """Nothing is at stake any more: a signal ends the process again, after `leave_after`."""
+        self._at_stake.clear()
 
     def deafen(self) -> None:
         """The decision is taken: a signal must not kill this process in its last moments, after a good save."""
+        self._at_stake.set()
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 
@@ -35,15 +63,31 @@ class StopFlag:
         """Whether this process was told to stop."""
         return self._signalled or os.getppid() != self._agent
 
+    @property
+    def told(self) -> bool:
+        """Whether a signal came; the agent asks for this one, since nobody's death is its business."""
+        return self._signalled
+
     def _set(self, _number: int, _frame: FrameType | None) -> None:
         self._signalled = True
+
+    def _hear(self, read: int) -> None:
+        while numbers := os.read(read, 64):
+            if not set(numbers) & set(SIGNALS):
+                continue
+            self._signalled = True
+            if not self._at_stake.wait(self._leave_after):
+                tell(f"told to stop with nothing to lose: exit {ExitCode.INTERRUPTED:d} (INTERRUPTED)")
+                with suppress(ValueError, OSError):
+                    sys.stdout.flush()
+                os._exit(ExitCode.INTERRUPTED)
 
 
 def leave_when_told() -> None:
     """Until processes run there is nothing to save: from now on a signal ends this one as `INTERRUPTED`.
 
-    The elastic agent puts its own handlers in place once it has processes. Without any, the kernel would not deliver
-    SIGTERM to a container's first process at all.
+    For the first seconds of a container, before `StopFlag` listens. Without a handler the kernel would not deliver SIGTERM
+    to a container's first process at all.
     """
     for number in SIGNALS:
         signal.signal(number, _leave)

@@ -5,17 +5,19 @@ import sys
 
 from springtide_workloads.contract import Device, ExitCode, TrainingContract
 from springtide_workloads.train.stop import StopFlag
+from springtide_workloads.train.watch import Watch
 
 
 def main() -> int:
     """Trains, and returns the code that says how it went."""
     stop = StopFlag()
     stop.listen()
+    watch = Watch.joined()
     # torch takes seconds to import: a signal in that time must find the flag
     from springtide_workloads.train.exits import code_of, explain  # noqa: PLC0415
 
     try:
-        _work(stop)
+        _work(stop, watch)
     except Exception as error:  # noqa: BLE001  the edge of the process: every error becomes its exit code
         stop.deafen()
         explain(error)
@@ -23,7 +25,7 @@ def main() -> int:
     return ExitCode.DONE
 
 
-def _work(stop: StopFlag) -> None:
+def _work(stop: StopFlag, watch: Watch) -> None:
     import torch  # noqa: PLC0415  as above
 
     from springtide_workloads.recipes import resolve  # noqa: PLC0415
@@ -35,7 +37,7 @@ def _work(stop: StopFlag) -> None:
     if job.device is Device.CPU:
         torch.set_num_threads(recipe.threads)
     with joined(job.device) as ranks:
-        train(job, recipe, ranks, stop)
+        train(job, recipe, ranks, stop, watch)
 
 
 if __name__ == "__main__":
