@@ -34,7 +34,8 @@ BATCH: Final = 256
 SEED: Final = 20261123
 
 NAMES: Final = {
-    "loader_torchdata": "torchdata StatefulDataLoader",
+    "loader_torchdata": "torchdata StatefulDataLoader, default_collate",
+    "loader_torchdata_collate": "torchdata StatefulDataLoader, a collate_fn that widens once a batch",
     "loader_torchdata_getitems": "torchdata StatefulDataLoader, batched __getitems__",
     "loader_streaming": "mosaicml-streaming",
 }

@@ -12,12 +12,13 @@ import io
 import itertools
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -43,9 +44,9 @@ ROOT = Path(__file__).resolve().parent.parent
 NAME = "local"
 WIDTH = 92
 LOOK_EVERY_SECONDS = 1.0
-CROWD = 24
+CROWD = 12
 """Requests at once."""
-QUESTION = b'{"prompt": "The tide ", "max_tokens": 64}'
+QUESTION = b'{"prompt": "The tide ", "max_tokens": 32}'
 ANSWER_SECONDS = 60.0
 FONTS = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)
 """Rich's own picture asks a server for its font; ours asks nobody."""
@@ -80,7 +81,7 @@ MOMENTS: Mapping[str, Callable[[Status], bool]] = {
     "a job has woken its pool, and trains": trains,
     "requests have made more of the server": crowded,
 }
-"""What is waited for, in this order. Of each, the last look before the next one is drawn."""
+"""What is waited for, in this order; the first look that shows it is drawn, of the first moment the last one."""
 
 
 @dataclass(slots=True)
@@ -119,6 +120,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures" / "local-status.svg")
     parser.add_argument("--seconds", type=float, default=900, help="how long all of it may take")
     options = parser.parse_args()
+    # Told to end, it takes the environment along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with environment() as here:
         moments = seen(here, options.seconds)
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -164,10 +167,9 @@ def seen(here: Home, seconds: float) -> dict[str, Moment]:
     return found
 
 
-def current(found: Iterable[str]) -> list[str]:
-    """What a look may show: the last moment that was found, still, or the one after it."""
-    last = max(len(list(found)) - 1, 0)
-    return list(MOMENTS)[last : last + 2]
+def current(found: Sized) -> list[str]:
+    """What a look may show: the moment that comes next; and the first one as long as it lasts."""
+    return list(MOMENTS)[0 if len(found) <= 1 else len(found) : len(found) + 1]
 
 
 @contextmanager

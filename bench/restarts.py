@@ -47,7 +47,16 @@ def ours(place: Path) -> tuple[list[str], dict[str, str]]:
 
 def torchrun(_place: Path) -> tuple[list[str], dict[str, str]]:
     """Command and environment of torchrun, alone on its machine."""
-    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "3"]
+    run = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "--max-restarts",
+        "3",
+    ]
     return [*run, str(ROOT / "bench/peers/restart_worker.py")], {"OMP_NUM_THREADS": "1"}
 
 
@@ -84,8 +93,8 @@ def steps(place: Path) -> list[tuple[float, int, int]]:
     """Time, process and number of each step so far."""
     path = place / "steps"
     lines = path.read_text().splitlines() if path.exists() else []
-    whole = [line.split() for line in lines if len(line.split()) == 3]
-    return [(float(at), int(pid), int(step)) for at, pid, step in whole]
+    # the last one may be half written
+    return [(float(at), int(pid), int(step)) for at, pid, step in map(str.split, lines[:-1])]
 
 
 def until(condition: Callable[[], bool], place: Path, launched: "subprocess.Popen[bytes]") -> None:

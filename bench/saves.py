@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-import torch.distributed.checkpoint as dcp
 from torch import Tensor
+from torch.distributed import checkpoint
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -46,6 +46,9 @@ from springtide_workloads.train.state import TrainState  # noqa: E402
 TENSORS: Final = 24
 """Tensors that the bytes of a state are split into."""
 
+dcp: Any = checkpoint
+"""Torch lists none of its functions as exported."""
+
 Arm = Callable[[int], tuple[float, Callable[[], None]]]
 """Saves step `n`; the seconds until training may go on, and what returns when the bytes are on the disk."""
 
@@ -53,7 +56,7 @@ Arm = Callable[[int], tuple[float, Callable[[], None]]]
 class Plan:
     """What of a recipe checkpoints ask for."""
 
-    keep = 1
+    keep = 3
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain data."""
@@ -83,25 +86,32 @@ def stalls(ranks: Ranks, size: int, repeats: int) -> dict[str, dict[str, list[fl
     # not /tmp, which may be memory
     (ROOT / ".cache").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ROOT / ".cache") as place:
-        arms = _arms(ranks, Path(place), size)
+        ours, state = _ours(ranks, Path(place), size)
+        arms = _arms(ours, state, Path(place))
         measured: dict[str, dict[str, list[float]]] = {name: {"stall": [], "durable": []} for name in arms}
         for step in range(repeats + 1):
             for name, arm in arms.items():
                 started = time.monotonic()
                 stall, durable = arm(step)
                 durable()
+                seconds = time.monotonic() - started
+                ours.close()
                 if step:
                     measured[name]["stall"].append(round(stall, 4))
-                    measured[name]["durable"].append(round(time.monotonic() - started, 4))
+                    measured[name]["durable"].append(round(seconds, 4))
     return measured
 
 
-def _arms(ranks: Ranks, place: Path, size: int) -> dict[str, Arm]:
+def _ours(ranks: Ranks, place: Path, size: int) -> tuple[Checkpoints, TrainState]:
     model = torch.nn.ParameterList(torch.randn(size // 4 // TENSORS) for _ in range(TENSORS))
     state = TrainState(model=model, optimizer=torch.optim.SGD(model.parameters()))
-    tensors = state.tensors()
     store, recipe = Store((place / "ours").as_uri()), Plan()
-    ours = Checkpoints(store=store, ranks=ranks, recipe=recipe, events=EventLog(store=store, run="bench"))  # type: ignore[arg-type]
+    events = EventLog(store=store, run="bench")
+    return Checkpoints(store=store, ranks=ranks, recipe=recipe, events=events), state  # type: ignore[arg-type]
+
+
+def _arms(ours: Checkpoints, state: TrainState, place: Path) -> dict[str, Arm]:
+    tensors = state.tensors()
 
     def wait() -> None:
         ours.wait()
@@ -232,7 +242,7 @@ def _kill_between(ranks: Ranks) -> None:
         ranks.any(False)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    dcp.FileSystemWriter.write_data = rank_0_only  # type: ignore[method-assign]
+    dcp.FileSystemWriter.write_data = rank_0_only
 
 
 def _dcp_load(_: Ranks, place: str) -> set[float]:

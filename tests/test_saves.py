@@ -79,6 +79,5 @@ def test_the_plan_says_which_case_holds(job: JobSpec, allowed: grace.Grace, says
 def test_the_sizes_of_our_recipes_are_those_of_their_models(name: str) -> None:
     from springtide_workloads.recipes import RECIPES  # noqa: PLC0415  torch takes seconds to import
 
-    assert set(PARAMETERS) == set(RECIPES)
     model = RECIPES[name](name=name).model.build()
     assert sum(p.numel() for p in model.parameters()) == PARAMETERS[name]

@@ -31,6 +31,14 @@ class Windows(Dataset[Any]):
         return self.tokens[at * CONTEXT : at * CONTEXT + CONTEXT + 1]
 
 
+class Plain(Windows):
+    """The same, widened window by window, as a tensor for the loader's own `default_collate`."""
+
+    def __getitem__(self, at: int) -> Any:
+        """One window."""
+        return torch.from_numpy(super().__getitem__(at).astype(np.int64))
+
+
 class Batched(Windows):
     """The same, asked for by the batch."""
 
@@ -40,20 +48,27 @@ class Batched(Windows):
 
 
 def collate(rows: Any) -> Tensor:
-    """The faster one of this and the loader's own `default_collate`."""
+    """Widened once a batch."""
     return torch.from_numpy(np.asarray(rows).astype(np.int64))
+
+
+ARMS: dict[str, tuple[type[Windows], Any]] = {
+    "loader_torchdata": (Plain, None),
+    "loader_torchdata_collate": (Windows, collate),
+    "loader_torchdata_getitems": (Batched, collate),
+}
 
 
 def main(folder: str, seconds: str, arm: str) -> None:
     """Measures whole epochs for so many seconds."""
-    kind = Batched if arm.endswith("getitems") else Windows
+    kind, together = ARMS[arm]
     loader = StatefulDataLoader(
         kind(Path(folder, "shard-00000.bin")),
         batch_size=BATCH,
         shuffle=True,
         num_workers=0,
         drop_last=True,
-        collate_fn=collate,
+        collate_fn=together,
     )
     for _ in loader:
         pass

@@ -21,8 +21,12 @@ def main() -> int:
     """Trains until it is killed."""
     place = Path(os.environ["RESTART_PLACE"])
     torch.set_num_threads(1)
-    dist.init_process_group("gloo")
-    rank = dist.get_rank()
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    # the launcher's own store, with keys of this start only
+    address, port, start = (os.environ[name] for name in ("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RESTART_COUNT"))
+    store = dist.TCPStore(address, int(port), is_master=False)  # type: ignore[attr-defined]  # documented, not exported
+    keys = dist.PrefixStore(f"start-{start}", store)  # type: ignore[attr-defined]
+    dist.init_process_group("gloo", store=keys, rank=rank, world_size=world)
     (place / f"rank-{rank}").write_text(str(os.getpid()))
     torch.manual_seed(0)
     model = nn.Sequential(*(layer for _ in range(4) for layer in (nn.Linear(256, 256), nn.ReLU())))

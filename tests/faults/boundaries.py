@@ -59,8 +59,8 @@ class _Module:
 def dying(at: int) -> Iterator[Boundaries]:
     """Inside, this process does not get past the disk's call number `at`."""
     boundaries = Boundaries(at)
-    storage.os = _Module(os, CALLS["os"], boundaries)  # type: ignore[attr-defined]
-    storage.obstore = _Module(obstore, CALLS["obstore"], boundaries)  # type: ignore[attr-defined]
+    storage.os = _Module(os, CALLS["os"], boundaries)  # type: ignore[attr-defined, assignment]
+    storage.obstore = _Module(obstore, CALLS["obstore"], boundaries)  # type: ignore[attr-defined, assignment]
     try:
         yield boundaries
     finally:
@@ -104,7 +104,7 @@ def saved_and_killed(ranks: Ranks, place: str, victim: int, at: int) -> tuple[in
         made.save(state_of(before + 1))
         # a rank whose companion was killed
         with suppress(StorageError):
-            made.wait()
+            made.close()
     return before, boundaries.count
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from springtide_workloads.contract import ExitCode, TrainingContract
 from springtide_workloads.errors import EXPECTED
 from springtide_workloads.train import worker
-from springtide_workloads.train.stop import StopFlag
+from springtide_workloads.train.stop import StopFlag, own_agent
 from springtide_workloads.train.watch import Watch
 
 STEPS = int(os.environ.get("PRETEND_STEPS", "40"))
@@ -24,7 +24,7 @@ def work() -> int:
     """One process: steps, in each of which it waits for the others."""
     place = Path(os.environ["SPRINGTIDE_ARTIFACTS_URL"].removeprefix("file://"), os.environ["TORCHELASTIC_RUN_ID"])
     place.mkdir(parents=True, exist_ok=True)
-    stop = StopFlag()
+    stop = StopFlag(agent=own_agent())
     stop.listen()
     watch = Watch.joined()
     rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])

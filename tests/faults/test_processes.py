@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.workloads.processes import Launcher, Process, children, descendants, events, job, until
+from tests.workloads.processes import Launcher, Process, children, descendants, events, free_port, job, until
 
 from springtide_workloads.contract import ExitCode
 
@@ -22,7 +22,9 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
     launcher.close()
 
 
-def pretend(launch: Launcher, place: Path, what: str = ":", *, env: dict[str, str] | None = None, **changes: Any) -> Process:
+def pretend(
+    launch: Launcher, place: Path, what: str = ":", *, env: dict[str, str] | None = None, **changes: Any
+) -> Process:
     """An agent whose two processes pretend to train."""
     contract = job(place, **changes)
     return launch.module("tests.faults.pretend", env=contract.to_env() | {"PRETEND": what} | (env or {}))
@@ -39,6 +41,11 @@ def kinds(place: Path) -> list[str]:
 
 def steps(place: Path, generation: int = 1) -> int:
     return len(list((place / f"tiny/{generation}").glob("*-0"))) if (place / "tiny").exists() else 0
+
+
+def listening(port: int) -> bool:
+    tables = [Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6")]
+    return any(f":{port:04X} " in line and " 0A " in line for table in tables for line in table.splitlines())
 
 
 def gone(pids: list[int]) -> bool:
@@ -102,7 +109,7 @@ def test_an_agent_told_twice_saves_once_also_when_a_process_is_frozen(launch: La
 
 def test_a_process_told_before_its_first_step_ends_the_node_at_once(launch: Launcher, tmp_path: Path) -> None:
     process = pretend(launch, tmp_path, env={"PRETEND_STARTS": "100"})
-    until(lambda: (tmp_path / "tiny/1/started-1").exists(), while_alive=process)
+    until((tmp_path / "tiny/1/started-1").exists, while_alive=process)
     os.kill(workers(process)[1], signal.SIGTERM)
     assert process.wait() == ExitCode.INTERRUPTED, process.text()
 
@@ -120,8 +127,9 @@ def test_an_agent_told_while_it_starts_again_leaves_nobody_behind(launch: Launch
 
 
 def test_an_agent_told_while_others_have_not_come_leaves_as_interrupted(launch: Launcher, tmp_path: Path) -> None:
-    process = pretend(launch, tmp_path, nodes=2)
-    until(lambda: children(process.popen.pid), while_alive=process)
+    port = free_port()
+    process = pretend(launch, tmp_path, nodes=2, master_port=port)
+    until(lambda: listening(port), while_alive=process)
     process.told(signal.SIGTERM)
     assert process.wait() == ExitCode.INTERRUPTED, process.text()
 
@@ -152,7 +160,7 @@ def test_a_killed_standby_is_replaced_and_nobody_else_notices(launch: Launcher, 
 
 def test_a_process_lost_on_one_node_starts_both_nodes_again(launch: Launcher, tmp_path: Path) -> None:
     contract = job(tmp_path, nodes=2, procs_per_node=1)
-    settings = {"nodes": 2, "procs_per_node": 1, "master_port": contract.master_port}
+    settings: dict[str, Any] = {"nodes": 2, "procs_per_node": 1, "master_port": contract.master_port}
     nodes = [pretend(launch, tmp_path, "kill:0", node_rank=rank, **settings) for rank in range(2)]
     assert [node.wait() for node in nodes] == [ExitCode.DONE] * 2, nodes[0].text() + nodes[1].text()
     assert kinds(tmp_path) == ["restarted"]

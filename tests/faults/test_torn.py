@@ -51,7 +51,7 @@ def test_two_ranks_killed_at_any_boundary_leave_the_old_or_the_new_checkpoint(tm
 def fills_the_disk(ranks: Ranks, url: str) -> tuple[str, int | None]:
     made = checkpoints(ranks, url)
     made.save(state_of(1))
-    made.wait()
+    made.close()
     write = os.write
 
     def full(descriptor: int, data: Any) -> int:
@@ -62,7 +62,7 @@ def fills_the_disk(ranks: Ranks, url: str) -> tuple[str, int | None]:
     os.write = full
     made.save(state_of(2))
     try:
-        made.wait()
+        made.close()
     except StorageError as error:
         os.write = write
         return str(error), found(ranks, url)
@@ -83,7 +83,7 @@ def two_saved(ranks: Ranks, url: str) -> None:
         made = checkpoints(ranks, url)
         made.recipe.keep = 2  # type: ignore[misc]
         made.save(state_of(step))
-        made.wait()
+        made.close()
 
 
 def test_one_flipped_bit_anywhere_leads_to_the_checkpoint_before(tmp_path: Path) -> None:

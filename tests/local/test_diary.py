@@ -18,6 +18,7 @@ def test_what_the_trainer_writes_is_read(tmp_path: Path) -> None:
     log.add(Event.SAVED, step=100, seconds=0.1)
     log.add(Event.EVALUATED, step=100, held_out_loss=1.25, bigram_loss=2.5)
     log.add(Event.RESTARTED, codes=["BUG"], restarts=1)
+    log.close()
     assert read(tmp_path) == Diary(step=100, loss=1.25, restarts=1, last="restarted")
 
 

@@ -167,10 +167,10 @@ def test_a_job_wakes_its_pool_from_zero_and_lets_it_sleep_again(api: Api, rendit
 
 def test_capacity_is_tried_in_the_order_that_each_pool_says(api: Api, rendition: Rendition) -> None:
     """Whatever it costs: on-demand machines come first where the pool says so."""
-    for job in ("gpt-first", "costly-only"):
-        api.apply(one(rendition, "Job", job))
-    for job in ("gpt-first", "costly-only"):
-        until(lambda run=job: phases(api, run) == {"Running"}, 120, lambda: standing(api))
+    runs = ("gpt-first", "costly-only")
+    for run in runs:
+        api.apply(one(rendition, "Job", run))
+    until(lambda: [phases(api, run) for run in runs] == [{"Running"}] * 2, 120, lambda: standing(api))
     assert label(nodes(api, "train"), CAPACITY).keys() == {"spot"}
     assert label(nodes(api, "surest"), CAPACITY).keys() == {"on-demand"}
 

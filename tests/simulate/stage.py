@@ -4,13 +4,13 @@ import random
 from dataclasses import replace
 from typing import Any
 
+from tests.offline.sample_plan import DIGEST, Sample
+
 from springtide.offline.plan import Plan
 from springtide.simulate.fleet import Machines
 from springtide.simulate.keda_object import KedaObject
 from springtide.simulate.service import Price, Service
 from springtide.simulate.trace import Trace, of_rows
-
-from tests.offline.sample_plan import DIGEST, Sample
 
 MACHINES = Machines(replicas_each=1, most=20, boot_seconds=90.0, image_seconds=30.0, idle_seconds=600.0)
 

@@ -52,6 +52,7 @@ def test_a_replica_that_leaves_ends_what_it_has_and_takes_no_more() -> None:
     line.open(2, 1, 0.0)
     line.advance(1.0)
     assert line.close(1, 1.0, 100.0) == [(10.0, 0)]
+    assert line.end() == 10.0
     assert (line.in_flight(2.0), line.leaving(2.0), line.slots) == (1, 1, 1)
     line.advance(math.inf)
     assert [*line.waits] == [0.0, 0.0, 10.0]

@@ -145,15 +145,25 @@ LOADS = st.builds(load, st.integers(1, 120), rate=st.floats(0.05, 5), mean=st.fl
 
 
 @settings(max_examples=40, deadline=None)
-@given(LOADS, st.integers(0, 2), st.integers(2, 8), st.sampled_from([100.0, 1200.0]), st.integers(1, 3))
-def test_no_request_is_lost_and_replicas_keep_their_bounds(
-    trace: Any, least: int, most: int, hold: float, each: int
+@given(
+    LOADS,
+    st.integers(0, 2),
+    st.integers(2, 8),
+    st.sampled_from([100.0, 1200.0]),
+    st.integers(1, 3),
+    st.sampled_from([0.0, 900.0]),
+)
+def test_no_request_is_lost_and_replicas_keep_their_bounds(  # noqa: PLR0913, PLR0917  one for each thing that varies
+    trace: Any, least: int, most: int, hold: float, each: int, tail: float
 ) -> None:
     machines = replace(MACHINES, replicas_each=each, most=3)
-    run = replay(service(least, most, hold_seconds=hold, machines=machines), trace)
+    run = replay(service(least, most, hold_seconds=hold, machines=machines), trace, tail_seconds=tail)
     found = figured(run)
     assert found.answered + found.refused + found.cut + found.unanswered == found.requests == len(trace)
     assert found.unanswered == 0
+    assert 0 <= found.zero_seconds <= found.seconds
+    assert [step.at for step in run.steps] == sorted(step.at for step in run.steps)
+    assert run.steps[-1].at <= found.seconds
     assert all(least <= step.wanted <= most and step.ready <= step.wanted and step.nodes <= 3 for step in run.steps)
     assert sum(run.changes) == run.steps[-1].wanted - run.steps[0].wanted
     assert found.waits.p50 <= found.waits.p95 <= found.waits.p99 <= found.waits.most

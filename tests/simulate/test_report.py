@@ -84,7 +84,7 @@ def plan_file(tmp_path: Path) -> str:
 
 
 def test_the_command_simulates_a_plan(plan_file: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["simulate", plan_file, "--trace", SPIKE, "--format", "json"]) == 0
+    assert cli.main(["simulate", plan_file, "--trace", SPIKE, "--format", "json", "--tail", "2000"]) == 0
     data = json.loads(capsys.readouterr().out)
     [found] = data["sides"]
     assert found["figures"]["answered"] + found["figures"]["refused"] == 600

@@ -110,8 +110,9 @@ def job(place: Path, **changes: Any) -> TrainingContract:
         "shutdown_seconds": 50,
         "save_deadline_seconds": 40,
     }
-    if "master_port" not in changes:
-        settings["master_port"] = free_port()
+    for port in ("master_port", "metrics_port"):
+        if port not in changes:
+            settings[port] = free_port()
     return TrainingContract(**settings | changes)
 
 

@@ -15,6 +15,7 @@ from springtide_workloads.data.dataset import Batch
 from springtide_workloads.models.gpt import GPTConfig
 from springtide_workloads.recipes import AdamW
 from springtide_workloads.recipes.config import cross_entropy
+from springtide_workloads.train.exact import Exact
 from springtide_workloads.train.parallel import Parallel
 from springtide_workloads.train.ranks import Ranks
 from springtide_workloads.train.stepper import Stepper, stepper
@@ -68,6 +69,7 @@ def curve(ranks: Ranks, choice: Choice) -> list[float]:
     """Losses of one choice, over all ranks."""
     torch.use_deterministic_algorithms(mode=False)
     run = prepared(ranks, choice)
+    run.warm_up(batch(98, range(3)))
     losses = [
         ranks.mean(float(run.step(batch(number, run.part), lr=LR, number=number))) for number in range(STEPS)
     ]  # fmt: skip
@@ -88,8 +90,16 @@ def digest(run: Stepper) -> str:
 def digests(ranks: Ranks, choice: Choice, dropout: float = 0.0) -> tuple[str, list[float]]:
     """Digest after the steps, and the losses on the way."""
     run = prepared(ranks, choice, dropout)
+    if ranks.main:
+        # exact needs no warm-up, and none changes its bits
+        _warm(run)
     losses = [float(run.step(batch(number, run.part), lr=LR, number=number)) for number in range(STEPS)]
     return digest(run), losses
+
+
+def _warm(run: Stepper) -> None:
+    if run.mesh.size() == 1 or isinstance(run, Exact):
+        run.warm_up(batch(98, range(3)))
 
 
 def killed(  # noqa: PLR0913, PLR0917  one life of a run

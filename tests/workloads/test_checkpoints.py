@@ -121,7 +121,7 @@ def save(ranks: Ranks, place: str, kind: str, seed: int = 0) -> tuple[dict[str, 
     kept = full(state)
     made = checkpoints(ranks, place)
     pending = made.save(state)
-    made.wait()
+    made.close()
     return kept, torch.rand(4), pending.bytes
 
 
@@ -210,7 +210,7 @@ def test_a_save_returns_before_it_is_published_and_training_may_go_on(place: str
     for parameter in state.model.parameters():
         parameter.data.zero_()
     held.append("go on")
-    done = made.wait()
+    done = made.close()
     assert done is pending
     assert (pending.phase, made.finished()) == ("done", True)
     other = make_state(alone, seed=3, trained=0)
@@ -224,7 +224,7 @@ def test_a_second_save_waits_for_the_first_and_uses_its_buffer(place: str, alone
     buffer = made._spare
     state.step += 1
     second = made.save(state)
-    made.wait()
+    made.close()
     assert made._spare is buffer
     assert second.stall_seconds >= second.waited_seconds > 0
     assert steps(made.store) == [2, 3]
@@ -237,13 +237,13 @@ def test_a_failed_save_is_told_once_and_the_next_may_succeed(place: str, alone: 
     def fails(path: str, _: Any) -> None:
         raise StorageError(f"cannot write {path}: no space")
 
-    made.store.write = fails  # type: ignore[method-assign]
+    made.store.write = fails  # type: ignore[method-assign, assignment]
     made.save(state)
     with pytest.raises(StorageError, match=r"rank 0 failed in phase 'write' of saving step 2: cannot write"):
-        made.wait()
+        made.close()
     made.store.write = write  # type: ignore[method-assign]
     made.save(state)
-    made.wait()
+    made.close()
     assert newest_published(made.store) == 2
 
 
@@ -254,7 +254,7 @@ def fails_on_rank_1(ranks: Ranks, place: str) -> list[str]:
         def breaks(*_: Any) -> None:
             raise MemoryError("nothing left")
 
-        made.store.write = breaks  # type: ignore[method-assign]
+        made.store.write = breaks  # type: ignore[method-assign, assignment]
     texts = []
     for call in (lambda: made.save(state), made.wait, made.wait):
         try:
@@ -281,16 +281,16 @@ def test_any_damage_leads_to_the_checkpoint_before(
 ) -> None:
     made, state = checkpoints(alone, tmp_path.as_uri()), make_state(alone)
     made.save(state)
-    made.wait()
+    made.close()
     kept = full(state)
     state.step += 1
     for parameter in state.model.parameters():
         parameter.data.add_(1)
     made.save(state)
-    made.wait()
+    made.close()
     folder = tmp_path / Layout.step(3)
     [file], manifest = list(folder.glob("*.safetensors")), folder / Layout.MANIFEST
-    damages = {
+    damages: dict[str, Any] = {
         "first byte": lambda: flipped(file, 0),
         "header": lambda: flipped(file, 30),
         "last byte": lambda: flipped(file, -1),
@@ -311,7 +311,7 @@ def test_any_damage_leads_to_the_checkpoint_before(
 def test_a_state_is_untouched_when_no_checkpoint_is_good(tmp_path: Path, alone: Ranks) -> None:
     made, state = checkpoints(alone, tmp_path.as_uri()), make_state(alone)
     made.save(state)
-    made.wait()
+    made.close()
     flipped(next((tmp_path / Layout.step(2)).glob("*.safetensors")), -1)
     fresh = make_state(alone, seed=3, trained=0)
     before = full(fresh)
@@ -328,14 +328,14 @@ def test_retention_keeps_the_newest_and_deletes_remains_of_torn_attempts(tmp_pat
     for _ in range(5):
         made.save(state)
         state.step += 1
-    made.wait()
+    made.close()
     assert steps(made.store) == [5, 6]
 
 
 def test_the_last_good_checkpoint_stays_when_newer_ones_rot_on_the_disk(tmp_path: Path, alone: Ranks) -> None:
     made, state = checkpoints(alone, tmp_path.as_uri(), keep=1), make_state(alone)
     made.save(state)
-    made.wait()
+    made.close()
     assert made.restore(state)
     described = made._write
 
@@ -348,7 +348,7 @@ def test_the_last_good_checkpoint_stays_when_newer_ones_rot_on_the_disk(tmp_path
     for _ in range(3):
         state.step += 1
         made.save(state)
-        made.wait()
+        made.close()
     assert checkpoints(alone, tmp_path.as_uri()).restore(state)
     assert state.step == 2
 
@@ -356,12 +356,12 @@ def test_the_last_good_checkpoint_stays_when_newer_ones_rot_on_the_disk(tmp_path
 def test_a_published_step_is_never_rewritten(tmp_path: Path, alone: Ranks) -> None:
     made, state = checkpoints(alone, tmp_path.as_uri()), make_state(alone)
     made.save(state)
-    made.wait()
+    made.close()
     before = {path: path.read_bytes() for path in (tmp_path / Layout.step(2)).iterdir()}
     state.position += 1
     made.save(state)
     with pytest.raises(ConfigError, match="two runs write to one URL"):
-        made.wait()
+        made.close()
     assert {path: path.read_bytes() for path in before} == before
 
 
@@ -372,9 +372,9 @@ def test_a_late_manifest_of_an_earlier_epoch_never_comes_before_its_successor(pl
     state = make_state(alone)
     for made, step, value in ((new, 20, 2.0), (old, 30, 1.0), (new, 25, 3.0), (new, 30, 4.0)):
         state.step = step
-        state.model.scale.data.fill_(value)  # type: ignore[union-attr, operator]
+        state.model.scale.data.fill_(value)  # type: ignore[operator]
         made.save(state)
-        made.wait()
+        made.close()
         fresh = make_state(alone, trained=0)
         assert checkpoints(alone, place).restore(fresh)
         expected = 2.0 if made is old else value
@@ -390,7 +390,7 @@ def test_settings_and_schedules_come_back(place: str, alone: Ranks) -> None:
     rate = state.optimizer.param_groups[0]["lr"]
     made = checkpoints(alone, place)
     made.save(state)
-    made.wait()
+    made.close()
     other = make_state(alone, trained=0)
     other.scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(other.optimizer, T_max=10)
     assert made.restore(other)
@@ -402,7 +402,7 @@ def test_settings_and_schedules_come_back(place: str, alone: Ranks) -> None:
 def test_another_model_is_refused_by_the_names_that_differ(place: str, alone: Ranks) -> None:
     made, state = checkpoints(alone, place), make_state(alone)
     made.save(state)
-    made.wait()
+    made.close()
     state.model.register_buffer("new", torch.zeros(2))
     with pytest.raises(ConfigError, match="other tensors than this model: model/new"):
         made.restore(state)
@@ -411,7 +411,7 @@ def test_another_model_is_refused_by_the_names_that_differ(place: str, alone: Ra
 def test_only_what_changes_the_mathematics_ends_a_run(place: str, alone: Ranks) -> None:
     made, state = checkpoints(alone, place), make_state(alone)
     made.save(state)
-    made.wait()
+    made.close()
     assert checkpoints(alone, place, keep=9, name="other").restore(state)
     with pytest.raises(ConfigError, match="differs in width"):
         checkpoints(alone, place, width=2).restore(state)
@@ -461,7 +461,7 @@ def test_every_block_is_dealt_once_to_a_rank_that_has_it(world: int, sizes: list
 def test_a_manifest_reads_back_and_notices_every_changed_byte(tmp_path: Path, alone: Ranks) -> None:
     made = checkpoints(alone, tmp_path.as_uri())
     made.save(make_state(alone))
-    made.wait()
+    made.close()
     data = (tmp_path / Layout.step(2) / Layout.MANIFEST).read_bytes()
     assert Manifest.from_bytes(data).to_bytes() == data
     assert json.loads(data.splitlines()[0])["step"] == 2

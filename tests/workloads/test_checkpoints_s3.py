@@ -63,7 +63,8 @@ def test_objects_are_created_once_and_written_in_parts(place: str, server: Objec
     large = bytes(range(256)) * (2 * storage.CHUNK_BYTES // 256) + b"end"
     store.write("large", memoryview(large))
     assert store.sizes("") == {"a": 5, "large": len(large)}
-    assert store.read_ranges("large", [(0, 2), (len(large) - 3, len(large))]) == [b"\x00\x01", b"end"]
+    found = store.read_ranges("large", [(0, 2), (len(large) - 3, len(large))]) or []
+    assert [bytes(each) for each in found] == [b"\x00\x01", b"end"]
     assert store.read_ranges("gone", [(0, 1)]) is None
     assert sum("partNumber" in path for _, path in server.requests) == 3
 
@@ -79,7 +80,7 @@ def test_retention_and_damage_are_the_same_in_a_bucket(place: str, alone: Ranks)
     for _ in range(4):
         made.save(state)
         state.step += 1
-    made.wait()
+    made.close()
     assert steps(made.store) == [4, 5]
     [file] = [path for path in made.store.files("checkpoints/step-00000005") if path.endswith(".safetensors")]
     made.store.write(file, bytes(reversed(made.store.read(file) or b"")))
@@ -99,7 +100,7 @@ def test_a_store_that_fails_a_few_times_is_asked_again(place: str, server: Objec
 
     server.fails = fails
     made.save(state)
-    made.wait()
+    made.close()
     assert newest_published(made.store) == 2
 
 
@@ -113,11 +114,11 @@ def test_a_store_that_keeps_failing_or_hangs_is_an_error_and_not_for_ever(
     started = time.monotonic()
     made.save(state)
     with pytest.raises(StorageError, match=r"rank 0 failed in phase 'write' of saving step 2: cannot write s3://"):
-        made.wait()
+        made.close()
     assert time.monotonic() - started < 60
     server.fails, server.hang_seconds = lambda *_: False, 0.0
     made.save(state)
-    made.wait()
+    made.close()
     assert newest_published(made.store) == 2
 
 
@@ -154,7 +155,7 @@ def test_a_frozen_holder_that_wakes_publishes_nothing_in_a_bucket(place: str, al
         assert newest_published(store) is None
         made: Any = checkpoints(alone, place, second.fence)
         made.save(state)
-        made.wait()
+        made.close()
     assert newest_published(store) == 2
 
 

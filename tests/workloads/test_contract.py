@@ -87,6 +87,7 @@ def test_variables_are_those_of_the_interface() -> None:
         "SPRINGTIDE_ARTIFACTS_URL": "s3://bucket/gpt/first",
         "SPRINGTIDE_SCRATCH_DIR": "/scratch",
         "SPRINGTIDE_DEVICE": "cuda",
+        "SPRINGTIDE_METRICS_PORT": "9464",
         "SPRINGTIDE_NOTICE_SECONDS": "120",
         "SPRINGTIDE_GRACE_SECONDS": "110",
         "SPRINGTIDE_SAVE_DEADLINE_SECONDS": "90",

@@ -18,10 +18,6 @@ from springtide_workloads.errors import StorageError
 from springtide_workloads.storage import Store
 from springtide_workloads.train import events as module
 from springtide_workloads.train.events import (
-    JOINED,
-    LEFT,
-    PROGRESS,
-    SEGMENTS,
     Clock,
     EventLog,
     EventReader,
@@ -83,20 +79,20 @@ def test_a_line_says_when_what_and_who(log: EventLog, store: Store) -> None:
 
 def test_what_matters_is_written_at_once_and_takes_what_waited_along(store: Store) -> None:
     log = EventLog(store=store, run="tiny", flush_seconds=60)
-    log.add(PROGRESS, step=1)
+    log.add(Event.PROGRESS.value, step=1)
     time.sleep(0.1)
     assert store.read(Layout.EVENTS) is None
     log.add(Event.SAVED, step=2)
     deadline = time.monotonic() + 20
     while store.read(Layout.EVENTS) is None and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert kinds(list(parsed(store.read(Layout.EVENTS) or b""))) == [PROGRESS, "saved"]
+    assert kinds(list(parsed(store.read(Layout.EVENTS) or b""))) == [Event.PROGRESS.value, "saved"]
 
 
 def test_a_process_reads_what_it_has_added(store: Store) -> None:
     log = EventLog(store=store, run="tiny", flush_seconds=60)
-    log.add(PROGRESS, step=1)
-    assert kinds(read_events(store)) == [PROGRESS]
+    log.add(Event.PROGRESS.value, step=1)
+    assert kinds(read_events(store)) == [Event.PROGRESS.value]
 
 
 def test_a_process_that_ends_writes_what_waits(store: Store, tmp_path: Path) -> None:
@@ -109,7 +105,7 @@ def test_a_process_that_ends_writes_what_waits(store: Store, tmp_path: Path) -> 
     assert (tmp_path / Layout.EVENTS).read_text().count("progress") == 1
 
 
-@pytest.mark.parametrize("last", [LEFT, Event.INTERRUPTED, Event.FAILED, Event.EXPORTED])
+@pytest.mark.parametrize("last", [Event.LEFT.value, Event.INTERRUPTED, Event.FAILED, Event.EXPORTED])
 def test_last_words_are_written_before_the_process_goes_on_to_end(store: Store, last: str) -> None:
     EventLog(store=store, run="tiny", flush_seconds=60).add(last, step=3)
     assert kinds(read_events(store)) == [last]
@@ -168,7 +164,7 @@ def test_on_an_object_store_every_process_has_objects_of_its_own(monkeypatch: py
     reader = EventReader(memory)  # type: ignore[arg-type]
     assert [event["step"] for event in reader.read() if event["attempt"] == "a"] == list(range(6))
     assert len(memory.objects) > 2
-    assert {path.split("-")[0] for path in memory.objects} == {f"{SEGMENTS}/{log.writer}" for log in logs}
+    assert {path.split("-")[0] for path in memory.objects} == {f"{Layout.EVENT_SEGMENTS}/{log.writer}" for log in logs}
     memory.reads.clear()
     assert len(reader.read()) == 12
     full = [path for path, data in memory.objects.items() if len(data) >= 400]
@@ -230,14 +226,14 @@ def test_a_machine_whose_clock_is_behind_writes_after_the_log_and_its_processes_
     agent = EventLog(store=store, run="tiny", attempt="a1")
     moved = agent.catch_up(history)
     assert 295_000 < moved <= 300_000
-    agent.add(JOINED, node=0, nodes=1, clock_ms=moved)
+    agent.add(Event.JOINED.value, node=0, nodes=1, clock_ms=moved)
     assert agent.flush()
     worker = EventLog(store=store, run="tiny", attempt="a1")
     assert worker.catch_up([*history, *read_events(store)]) >= moved
     worker.add(Event.RESTORED, step=1)
     worker.close()
     agent.close()
-    assert kinds(read_events(store)) == [JOINED, "restored"]
+    assert kinds(read_events(store)) == [Event.JOINED.value, "restored"]
     assert (ms_of(read_events(store)[0]) or 0) >= ahead
 
 

@@ -8,9 +8,8 @@ from tests.workloads.stepping import Choice, digests
 from tests.workloads.worlds import together
 
 from springtide_workloads.errors import ConfigError
-from springtide_workloads.train.exact import cover, grow, height, seed_of, slots_of
-from springtide_workloads.train.parallel import Parallel
-from springtide_workloads.train.stepper import check
+from springtide_workloads.train.exact import Nodes, cover, grow, height, seed_of, slots_of
+from springtide_workloads.train.parallel import Parallel, check
 
 CPU = torch.device("cpu")
 
@@ -30,9 +29,9 @@ def test_a_sum_over_slots_has_the_same_bits_however_they_are_spread(slots: int, 
     leaves = torch.randn(slots, 3, generator=torch.Generator().manual_seed(slots))
     whole = grow({(0, slot): leaves[slot] for slot in range(slots)}, slots)[height(slots), 0]
     world = data.draw(st.integers(1, slots))
-    partial = {}
+    partial: Nodes = {}
     for rank in range(world):
-        nodes = {}
+        nodes: Nodes = {}
         for slot in slots_of(slots, rank, world):
             nodes[0, slot] = leaves[slot]
             nodes = grow(nodes, slots)

@@ -1,4 +1,5 @@
 import signal
+from pathlib import Path
 
 import pytest
 import torch.distributed as dist
@@ -8,7 +9,16 @@ from hypothesis import strategies as st
 from springtide_workloads.contract import NO_PROGRESS_RESTARTS, ContractError, ExitCode
 from springtide_workloads.errors import ConfigError, Interrupted, NoProgress, StorageError
 from springtide_workloads.train.agent import Patience
-from springtide_workloads.train.exits import PEER_LOST, code_of, explain, most_severe, restartable
+from springtide_workloads.train.exits import (
+    PEER_LOST,
+    OutOfMemory,
+    code_of,
+    explain,
+    kills_for_memory,
+    most_severe,
+    restartable,
+    stopping,
+)
 
 GLOO = "[/build/third_party/gloo/gloo/transport/tcp/pair.cc:545] Read error: Connection reset by peer."
 
@@ -101,3 +111,38 @@ def test_a_run_that_went_back_made_no_progress_but_may_try_again() -> None:
     steps = iter([30, 30, 20, 20, 20, 20])
     patience = Patience(newest=lambda: next(steps), limit=3)
     assert [patience.lasts() for _ in range(6)] == [True] * 5 + [False]
+
+
+@pytest.mark.parametrize(
+    ("ended", "told"), [([75, 75], True), ([75], True), ([75, PEER_LOST], False), ([-9], False), ([], False)]
+)
+def test_processes_that_agreed_to_stop_are_given_time(ended: list[int], told: bool) -> None:
+    assert stopping(ended) == told
+
+
+def test_the_kernel_is_asked_how_often_it_killed_for_memory(tmp_path: Path) -> None:
+    own = tmp_path / "cgroup"
+    own.write_text("0::/pod/container\n")
+    assert kills_for_memory(tmp_path, own) is None
+    (tmp_path / "memory.events").write_text("oom 3\noom_kill 2\noom_group_kill 0\n")
+    assert kills_for_memory(tmp_path, own) == 2
+    (tmp_path / "pod/container").mkdir(parents=True)
+    (tmp_path / "pod/container/memory.events").write_text("oom_kill 5\n")
+    assert kills_for_memory(tmp_path, own) == 5
+    assert kills_for_memory(tmp_path, tmp_path / "nothing") is None
+
+
+@pytest.mark.parametrize(
+    ("counts", "codes", "happened"),
+    [
+        ([2, 3], {0: -9, 1: PEER_LOST}, True),
+        ([2, 2], {0: -9}, False),
+        ([2, 3], {0: 1}, False),
+        ([None, None], {0: -9}, False),
+    ],
+)
+def test_a_process_killed_for_memory_is_told_with_what_to_do(
+    counts: list[int | None], codes: dict[int, int], happened: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    OutOfMemory(count=iter(counts).__next__).explain(codes)
+    assert ("give the job more memory" in capsys.readouterr().err) == happened

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from springtide_workloads.contract import Event, ExitCode
+from springtide_workloads.contract import Env, Event, ExitCode
 from springtide_workloads.errors import ConfigError
 from springtide_workloads.storage import Store
-from springtide_workloads.train.events import JOINED, LEFT, PROGRESS, EventLog, read_events, text_of
-from springtide_workloads.train.goodput import PRICE, account, cost_per_1000_steps, main, price, table, to_json
+from springtide_workloads.train.events import EventLog, read_events, text_of
+from springtide_workloads.train.goodput import account, cost_per_1000_steps, main, price, table, to_json
 from springtide_workloads.train.picture import COLOURS, picture
 from springtide_workloads.train.timeline import Goodput, Part, Timeline
 
@@ -30,18 +30,18 @@ def at(when: float, event: str, attempt: str = "a", writer: str | None = None, *
 
 
 def joined(seconds: float, attempt: str = "a", node: int = 0, nodes: int = 1) -> dict[str, Any]:
-    return at(seconds, JOINED, attempt, f"agent-{attempt}", node=node, nodes=nodes)
+    return at(seconds, Event.JOINED.value, attempt, f"agent-{attempt}", node=node, nodes=nodes)
 
 
-def by_agent(seconds: float, event: str, attempt: str = "a", **details: Any) -> dict[str, Any]:
-    return at(seconds, event, attempt, f"agent-{attempt}", **details)
+def by_agent(when: float, event: str, attempt: str = "a", **details: Any) -> dict[str, Any]:
+    return at(when, event, attempt, f"agent-{attempt}", **details)
 
 
 def trained(start: float, steps: range, writer: str = "w1", attempt: str = "a", *, opened: str = "started") -> Log:
     """A second a step, a report each ten steps."""
     first = at(start, opened, attempt, writer, step=steps.start)
     reports = range(steps.start + 10, steps.stop + 1, 10)
-    return [first, *(at(start + s - steps.start, PROGRESS, attempt, writer, step=s, seconds={}) for s in reports)]
+    return [first, *(at(start + s - steps.start, Event.PROGRESS.value, attempt, writer, step=s, seconds={}) for s in reports)]
 
 
 def seconds(goodput: Goodput) -> dict[str, float]:
@@ -60,14 +60,14 @@ def whole(goodput: Goodput) -> bool:
 phases = st.dictionaries(
     st.sampled_from(["data", "save", "wait", "forward", "evaluate"]), st.floats(0, 100), max_size=3
 )
-kinds = st.sampled_from([*map(str, Event), JOINED, LEFT, PROGRESS])
+kinds = st.sampled_from([*map(str, Event), Event.JOINED.value, Event.LEFT.value, Event.PROGRESS.value, "stuck"])
 
 
 def some_event(*drawn: Any) -> dict[str, Any]:
     when, kind, name, tag, step, node, nodes, spent, restored = drawn
     writer = name if tag is None else f"{name}{tag}"
     more: dict[str, Any] = {} if step is None else {"step": step}
-    more |= {"node": node, "nodes": nodes} if kind == JOINED else {}
+    more |= {"node": node, "nodes": nodes} if kind == Event.JOINED.value else {}
     return at(
         when, kind, name, writer, seconds=restored if kind == "restored" else spent, frozen_seconds=restored, **more
     )
@@ -104,7 +104,7 @@ def test_useful_steps_are_at_most_the_last_step_and_nothing_is_counted_below_zer
 def test_going_on_undisturbed_adds_to_useful_and_to_nothing_else(events: Log, steps: int, took: int) -> None:
     events = [event for event in events if event["event"] not in {"exported", "failed"}]
     so_far = [*events, at(500, "restored", "new", "new", step=500, seconds=1.0)]
-    further = [*so_far, at(500 + took, PROGRESS, "new", "new", step=500 + steps, seconds={"forward": 1.0})]
+    further = [*so_far, at(500 + took, Event.PROGRESS.value, "new", "new", step=500 + steps, seconds={"forward": 1.0})]
     before, after = Timeline.of(so_far), Timeline.of(further)
     grown = {part: after.parts[part] - before.parts[part] for part in Part}
     assert grown == dict.fromkeys(Part, 0) | {Part.USEFUL: took * 1000}
@@ -126,14 +126,14 @@ def test_no_log_is_no_time() -> None:
 
 
 def test_an_undisturbed_run_starts_and_is_useful() -> None:
-    events = [joined(0), *trained(8, range(30)), at(40, Event.EXPORTED, writer="w1", step=30), by_agent(41, LEFT)]
+    events = [joined(0), *trained(8, range(30)), at(40, Event.EXPORTED, writer="w1", step=30), by_agent(41, Event.LEFT.value)]
     goodput = Timeline.of(events, until=T0 + 10_000_000)
     assert seconds(goodput) == {"starting": 8, "useful": 32}
     assert (goodput.ended, goodput.useful_steps, goodput.redone_steps, goodput.losses) == (True, 30, 0, 0)
 
 
 def test_waiting_for_data_and_copies_of_saves_are_stalls() -> None:
-    report = at(10, PROGRESS, writer="w", step=10, seconds={"data": 1.5, "save": 0.5, "wait": 1.0, "forward": 7.0})
+    report = at(10, Event.PROGRESS.value, writer="w", step=10, seconds={"data": 1.5, "save": 0.5, "wait": 1.0, "forward": 7.0})
     goodput = Timeline.of([at(0, "started", writer="w", step=0), report])
     assert seconds(goodput) == {"stalled": 3, "useful": 7}
 
@@ -179,7 +179,7 @@ def test_a_pod_that_is_lost_is_waited_for_until_another_takes_its_node() -> None
 
 def test_a_run_told_to_stop_waits_from_then_on() -> None:
     events = [joined(0), *trained(5, range(10)), at(18, Event.INTERRUPTED, writer="w1", step=13, seconds={"save": 1.0})]
-    events += [by_agent(19, LEFT), joined(50, "b")]
+    events += [by_agent(19, Event.LEFT.value), joined(50, "b")]
     goodput = Timeline.of(events, until=T0 + 60_000)
     assert seconds(goodput) == {"starting": 15, "useful": 12, "stalled": 1, "waiting": 32}
     assert (goodput.interruptions, goodput.losses, goodput.useful_steps, goodput.ended) == (1, 0, 13, False)
@@ -195,16 +195,23 @@ def test_one_node_of_two_that_is_missing_is_waited_for() -> None:
 
 def test_a_run_that_shrinks_waits_for_no_more_nodes_than_it_wants() -> None:
     events = [joined(0, "a", 0, 2), joined(0, "b", 1, 2), *trained(0, range(10))]
-    events += [at(10, Event.INTERRUPTED, writer="w1", step=10), by_agent(10, LEFT, "a"), by_agent(10, LEFT, "b")]
+    events += [at(10, Event.INTERRUPTED, writer="w1", step=10), by_agent(10, Event.LEFT.value, "a"), by_agent(10, Event.LEFT.value, "b")]
     events += [joined(30, "c", 0, 1), *trained(33, range(10, 20), "w2", "c", opened="restored")]
     assert seconds(Timeline.of(events)) == {"useful": 20, "waiting": 20, "starting": 3}
 
 
 def test_a_frozen_rank_stalls_the_run() -> None:
     events = [joined(0), *trained(0, range(20))]
-    goodput = Timeline.of([*events, by_agent(28, Event.RESTARTED, cause="frozen", frozen_seconds=3.0)])
+    goodput = Timeline.of([*events, by_agent(27, "stuck", word="frozen", seconds=2.0), by_agent(28, Event.RESTARTED)])
     assert seconds(goodput) == {"useful": 20, "redone": 5, "stalled": 3}
     assert goodput.restarts == {"frozen": 1}
+
+
+def test_a_run_told_to_stop_that_could_not_save_has_lost_work() -> None:
+    events = [joined(0), *trained(0, range(20)), at(20, Event.INTERRUPTED, writer="w1", step=20)]
+    goodput = Timeline.of([*events, joined(20, "b"), *trained(20, range(10, 30), "w2", "b", opened="restored")])
+    assert seconds(goodput) == {"useful": 30, "redone": 10}
+    assert (goodput.losses, goodput.interruptions) == (1, 1)
 
 
 def test_long_silence_of_a_run_that_lives_is_a_stall() -> None:
@@ -225,14 +232,14 @@ def test_what_an_older_attempt_still_reports_does_not_count() -> None:
 
 
 def test_clocks_that_go_back_are_held_and_it_is_said() -> None:
-    events = [*trained(0, range(20)), at(12, PROGRESS, writer="w1", step=25, seconds={})]
+    events = [*trained(0, range(20)), at(12, Event.PROGRESS.value, writer="w1", step=25, seconds={})]
     goodput = Timeline.of([*events, joined(30) | {"clock_ms": 500}])
     assert goodput.clamped_ms == 8500
     assert "clocks put forward   " in table(goodput)
 
 
 def test_a_run_that_failed_for_good_is_over() -> None:
-    events = [joined(0), *trained(5, range(10)), by_agent(16, Event.FAILED, code="BUG"), by_agent(17, LEFT)]
+    events = [joined(0), *trained(5, range(10)), by_agent(16, Event.FAILED, code="BUG"), by_agent(17, Event.LEFT.value)]
     goodput = Timeline.of(events, until=T0 + 90_000)
     assert (goodput.wall_ms, goodput.ended) == (16_000, True)
 
@@ -264,20 +271,20 @@ def test_the_table_is_aligned_and_has_every_part(disturbed: Goodput) -> None:
 def test_machines_cost_nothing_while_they_are_not_there(disturbed: Goodput) -> None:
     assert disturbed.wall_ms == 65_000
     assert cost_per_1000_steps(disturbed, 36.0) == pytest.approx(65 / 3600 * 36 / 45 * 1000)
-    waiting = Timeline.of([joined(0), *trained(0, range(10)), by_agent(10, LEFT)], until=T0 + 9_000_000)
+    waiting = Timeline.of([joined(0), *trained(0, range(10)), by_agent(10, Event.LEFT.value)], until=T0 + 9_000_000)
     assert cost_per_1000_steps(waiting, 36.0) == pytest.approx(10 / 3600 * 36 / 10 * 1000)
     assert cost_per_1000_steps(Timeline.of([]), 36.0) is None
 
 
 def test_a_price_of_zero_is_a_price_and_a_missing_one_is_none() -> None:
-    assert price({PRICE: "0"}) == 0
+    assert price({Env.USD_PER_HOUR: "0"}) == 0
     assert price({}) is None
 
 
 @pytest.mark.parametrize("text", ["cheap", "-1", "nan", "inf", ""])
 def test_a_price_that_is_none_is_refused_by_name(text: str) -> None:
-    with pytest.raises(ConfigError, match=rf"{PRICE} is '{text}'"):
-        price({PRICE: text})
+    with pytest.raises(ConfigError, match=rf"{Env.USD_PER_HOUR} is '{text}'"):
+        price({Env.USD_PER_HOUR: text})
 
 
 @pytest.fixture
@@ -285,7 +292,7 @@ def run(tmp_path: Path) -> str:
     folder = tmp_path / "run"
     log = EventLog(store=Store(folder.as_uri()), run="tiny", attempt="a")
     log.add(Event.STARTED, step=0)
-    log.add(PROGRESS, step=3, loss=2.5, seconds={})
+    log.add(Event.PROGRESS.value, step=3, loss=2.5, seconds={})
     log.add(Event.EXPORTED, step=4, loss=2.0)
     log.close()
     return str(folder)
@@ -339,7 +346,7 @@ def shapes(svg: str) -> Mapping[str, list[ET.Element]]:
 def test_the_picture_has_a_line_for_each_set_of_processes_and_a_band_for_each_span() -> None:
     events = [joined(0), *trained(5, range(20)), by_agent(29, Event.RESTARTED)]
     events += trained(35, range(15, 45), "w2", opened="restored")
-    events = [event | ({"loss": 4 - event["step"] / 20} if event["event"] == PROGRESS else {}) for event in events]
+    events = [event | ({"loss": 4 - event["step"] / 20} if event["event"] == Event.PROGRESS.value else {}) for event in events]
     goodput = Timeline.of(events)
     found = shapes(picture([("a < b", events, goodput), ("second", events[:4], Timeline.of(events[:4]))]))
     assert len(found["polyline"]) == 3
@@ -349,7 +356,7 @@ def test_the_picture_has_a_line_for_each_set_of_processes_and_a_band_for_each_sp
 
 
 def test_a_run_without_any_loss_is_drawn_too() -> None:
-    events = [joined(0), at(3, PROGRESS, step=1, loss=float("nan"))]
+    events = [joined(0), at(3, Event.PROGRESS.value, step=1, loss=float("nan"))]
     assert not shapes(picture([("x", events, Timeline.of(events))]))["polyline"]
 
 

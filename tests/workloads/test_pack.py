@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from springtide_workloads.contract import ExitCode
@@ -23,6 +23,9 @@ from springtide_workloads.data.shards import read_manifest
 from springtide_workloads.data.tokenizers import Bytes
 from springtide_workloads.errors import ConfigError, StorageError
 from springtide_workloads.storage import Store
+
+LAW = settings(deadline=None, max_examples=50)
+"""A busy machine takes its time."""
 
 
 @pytest.fixture
@@ -137,7 +140,7 @@ def test_tokens_beyond_the_vocabulary_are_told(books: Path, tmp_path: Path) -> N
     store = Store((tmp_path / "set").as_uri())
     manifest = pack(store, packing(books))
     store.write("manifest.json", replace(manifest, vocab=100).to_json().encode())
-    with pytest.raises(StorageError, match=r"shard-00000\.bin has the token 112 and vocab is 100"):
+    with pytest.raises(StorageError, match=r"shard-00000\.bin has the token 114 and vocab is 100"):
         verify(store)
 
 
@@ -147,6 +150,7 @@ def test_text_with_nothing_to_train_on_is_refused(tmp_path: Path) -> None:
         pack(Store((tmp_path / "set").as_uri()), packing(tmp_path))
 
 
+@LAW
 @given(st.lists(st.text(st.sampled_from("ab \n"), max_size=5), max_size=8), st.sampled_from(["\n\n", "b", ""]))
 def test_documents_are_the_pieces_between_separators(pieces: list[str], separator: str) -> None:
     text = (separator or "-").join(pieces)

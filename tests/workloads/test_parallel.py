@@ -9,8 +9,8 @@ from tests.workloads.worlds import together
 
 from springtide_workloads.errors import ConfigError
 from springtide_workloads.models.gpt import GPTConfig
-from springtide_workloads.train.parallel import STYLES, Parallel, Sizes
-from springtide_workloads.train.stepper import check
+from springtide_workloads.train.divide import STYLES
+from springtide_workloads.train.parallel import Parallel, Sizes, check
 
 CPU = torch.device("cpu")
 

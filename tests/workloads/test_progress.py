@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from springtide_workloads.storage import Store
-from springtide_workloads.train.events import PROGRESS, EventLog, read_events
+from springtide_workloads.contract import Event, Layout
+from springtide_workloads.train.events import EventLog, read_events
 from springtide_workloads.train.progress import (
     CALM_SECONDS,
     PROGRESS_SECONDS,
-    STATUS_FILE,
     STATUS_SECONDS,
     Meter,
     Reporter,
@@ -38,7 +38,7 @@ def hands() -> Hands:
 @pytest.fixture
 def reporter(tmp_path: Path, hands: Hands) -> Reporter:
     log = EventLog(store=Store((tmp_path / "run").as_uri()), run="tiny", attempt="a")
-    status = tmp_path / STATUS_FILE
+    status = tmp_path / Layout.STATUS
     return Reporter(events=log, status=status, tokens_per_step=100, meter=Meter(hands), clock=hands)
 
 
@@ -77,7 +77,7 @@ def test_progress_is_told_now_and_then_with_the_seconds_since(reporter: Reporter
         hands.now += 0.8
         reporter.meter.lap("forward")
         reporter.stepped(step)
-    events = [event for event in told(reporter) if event["event"] == PROGRESS]
+    events = [event for event in told(reporter) if event["event"] == Event.PROGRESS.value]
     assert [event["step"] for event in events] == [10, 20, 30]
     assert events[1]["seconds"] == {"data": pytest.approx(2.0), "forward": pytest.approx(8.0)}
     assert events[1]["loss"] == 2.5
@@ -126,7 +126,7 @@ def test_a_report_that_ends_the_steps_carries_what_the_last_one_left(reporter: R
 
 
 def test_a_disk_that_cannot_be_written_does_not_end_the_run(tmp_path: Path) -> None:
-    write_status(tmp_path / "absent" / STATUS_FILE, {"step": 1})
+    write_status(tmp_path / "absent" / Layout.STATUS, {"step": 1})
     assert not (tmp_path / "absent").exists()
 
 

@@ -1,5 +1,6 @@
 """Who is frozen, stuck or slow, and who is not: by numbers alone, then by what a process really stamps."""
 
+import os
 import random
 import time
 from dataclasses import replace
@@ -31,11 +32,9 @@ def record(phase: str = "forward", *, step: int = 7, since: int = 1, heartbeat: 
 
 def watched(records: list[Record], lives: dict[int, Life], seconds: float, *, every: float = 0.2) -> list[str]:
     """Findings of an agent that looks again and again at what does not change."""
-    freezes, found = Freezes(), []
-    for look in range(int(seconds / every) + 1):
-        if finding := freezes.look(int((100 + look * every) * S), records, lives):
-            found.append(finding.text(finding.rank))
-    return found
+    freezes = Freezes()
+    looks = (freezes.look(int((100 + look * every) * S), records, lives) for look in range(int(seconds / every) + 1))
+    return [finding.text(finding.rank) for finding in looks if finding]
 
 
 def test_a_stopped_process_is_named_with_its_phase_and_step() -> None:
@@ -131,7 +130,9 @@ def test_one_rank_alone_is_never_slow() -> None:
 def test_a_pace_is_the_own_work_of_a_step_without_the_waiting() -> None:
     paces = Paces()
     before = replace(record(step=0), spent=dict.fromkeys(PHASES, 0))
-    after = replace(before, step=100, spent=dict.fromkeys(PHASES, 0) | {"forward": 2 * S, "wait": 50 * S, "backward": S})
+    after = replace(
+        before, step=100, spent=dict.fromkeys(PHASES, 0) | {"forward": 2 * S, "wait": 50 * S, "backward": S}
+    )
     assert paces.look(0, [before]) is None
     assert paces.look(1 * S, [after]) is None, "a window has a least time"
     assert paces.look(10 * S, [after]) == {0: 0.02}
@@ -171,8 +172,6 @@ def test_a_stamp_takes_about_a_microsecond() -> None:
 
 
 def test_the_kernel_says_how_a_process_lives() -> None:
-    import os  # noqa: PLC0415  only here
-
     alive = life(os.getpid())
     assert alive
     assert alive.state in "RSD"

@@ -9,16 +9,14 @@ from typing import Any
 import pytest
 from tests.workloads.processes import free_port
 
-from springtide_workloads.contract import METRICS_PATH, Event
+from springtide_workloads.contract import METRICS_PATH, Event, Layout, TrainingMetric
 from springtide_workloads.errors import ConfigError, StorageError
 from springtide_workloads.storage import Store
-from springtide_workloads.train.events import JOINED, PROGRESS, EventLog, text_of
-from springtide_workloads.train.progress import STATUS_FILE
+from springtide_workloads.train.events import EventLog, text_of
 from springtide_workloads.train.telemetry import (
     ACCOUNT_SECONDS,
     Account,
     Source,
-    TrainingMetric,
     _help,
     export,
     read_status,
@@ -36,9 +34,9 @@ STATUS: dict[str, Any] = {
 
 def history() -> list[dict[str, Any]]:
     lines: list[tuple[int, str, dict[str, Any]]] = [
-        (0, JOINED, {"node": 0, "nodes": 1}),
+        (0, Event.JOINED.value, {"node": 0, "nodes": 1}),
         (5, Event.STARTED, {"step": 0}),
-        (15, PROGRESS, {"step": 10, "seconds": {"data": 1.0}}),
+        (15, Event.PROGRESS.value, {"step": 10, "seconds": {"data": 1.0}}),
         (16, Event.RESTARTED, {"cause": "frozen"}),
     ]
     return [
@@ -49,8 +47,8 @@ def history() -> list[dict[str, Any]]:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
-    (tmp_path / STATUS_FILE).write_text(json.dumps(STATUS))
-    return Source(status=tmp_path / STATUS_FILE, account=Account(read=history))
+    (tmp_path / Layout.STATUS).write_text(json.dumps(STATUS))
+    return Source(status=tmp_path / Layout.STATUS, account=Account(read=history))
 
 
 def found(status: dict[str, Any], *, accounted: bool = True) -> dict[Any, float]:
@@ -99,21 +97,21 @@ def test_the_log_is_read_again_only_when_the_account_is_old() -> None:
 def test_a_status_that_is_absent_or_torn_is_none(tmp_path: Path) -> None:
     assert read_status(tmp_path / "absent") == {}
     for text in ('{"step": 1', "[1]"):
-        (tmp_path / STATUS_FILE).write_text(text)
-        assert read_status(tmp_path / STATUS_FILE) == {}
+        (tmp_path / Layout.STATUS).write_text(text)
+        assert read_status(tmp_path / Layout.STATUS) == {}
 
 
 @pytest.mark.enable_socket
 def test_prometheus_reads_a_run_from_the_agents_port(tmp_path: Path) -> None:
     store = Store((tmp_path / "run").as_uri())
     log = EventLog(store=store, run="tiny", attempt="a")
-    log.add(JOINED, node=0, nodes=1)
+    log.add(Event.JOINED.value, node=0, nodes=1)
     log.add(Event.STARTED, step=0)
     log.add(Event.INTERRUPTED, step=4)
     log.close()
-    (tmp_path / STATUS_FILE).write_text(json.dumps(STATUS))
+    (tmp_path / Layout.STATUS).write_text(json.dumps(STATUS))
     port = free_port()
-    serve(Source.of(store, tmp_path / STATUS_FILE), port, env={})
+    serve(Source.of(store, tmp_path / Layout.STATUS), port, env={})
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{METRICS_PATH}", timeout=20) as answer:
         text = answer.read().decode()
     assert "# TYPE springtide_training_step gauge\nspringtide_training_step 40.0" in text

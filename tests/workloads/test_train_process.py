@@ -29,8 +29,12 @@ from springtide_workloads.train.agent import _fits
 pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(300)]
 
 
+COMING_AND_GOING = {"joined", "left", "progress"}
+
+
 def kinds(place: Path) -> list[str]:
-    return [event["event"] for event in events(place)]
+    """What happened to the run; that agents come, report and go is `test_goodput`'s."""
+    return [event["event"] for event in events(place) if event["event"] not in COMING_AND_GOING]
 
 
 def test_training_here_ends_with_a_table_of_what_was_reached(
@@ -68,7 +72,7 @@ def test_one_node_told_to_stop_stops_all_after_one_save(launch: Launcher, tmp_pa
     until(lambda: published(place, 20), while_alive=nodes[1])
     nodes[1].told(signal.SIGTERM)
     assert [node.wait() for node in nodes] == [ExitCode.INTERRUPTED] * 2, nodes[0].text() + nodes[1].text()
-    *_, saved, interrupted = events(place)
+    *_, saved, interrupted = (each for each in events(place) if each["event"] not in COMING_AND_GOING)
     assert (saved["event"], interrupted["event"]) == ("saved", "interrupted")
     assert 20 <= saved["step"] == interrupted["step"] < 120
     assert published(place, saved["step"])

@@ -148,6 +148,41 @@ class GatewayMetric(StrEnum):
     """Gauge: replicas that take requests."""
 
 
+class TrainingMetric(StrEnum):
+    """Prometheus names of a training run."""
+
+    STEP = "springtide_training_step"
+    """Gauge: optimizer steps made, of those that count."""
+    LOSS = "springtide_training_loss"
+    """Gauge: loss as it was told last."""
+    TOKENS_PER_SECOND = "springtide_training_tokens_per_second"
+    """Gauge: over all ranks, in the last few seconds."""
+    GOODPUT = "springtide_training_goodput_ratio"
+    """Gauge: useful part of the wall time since the run began."""
+    SECONDS = "springtide_training_seconds"
+    """Gauge by `part`: wall time so far. No counter: what a kill took away turns from useful to redone."""
+    USEFUL_STEPS = "springtide_training_useful_steps"
+    """Gauge: different steps made."""
+    REDONE_STEPS = "springtide_training_redone_steps"
+    """Gauge: steps made again."""
+    RESTARTS = "springtide_training_restarts_total"
+    """Counter by `cause`: restarts of processes in place, over all pods."""
+    INTERRUPTIONS = "springtide_training_interruptions_total"
+    """Counter: how often the run was told to stop and saved in time."""
+    LOSSES = "springtide_training_losses_total"
+    """Counter: how often work was taken away without a save."""
+    CHECKPOINT_STEP = "springtide_training_checkpoint_step"
+    """Gauge: step of the newest checkpoint."""
+    CHECKPOINT_AGE = "springtide_training_checkpoint_age_seconds"
+    """Gauge: since the newest checkpoint was published: what a kill would cost now."""
+    CHECKPOINT_SECONDS = "springtide_training_checkpoint_seconds"
+    """Gauge: from the beginning of the newest save to its publication."""
+    CHECKPOINT_BYTES = "springtide_training_checkpoint_bytes"
+    """Gauge: size of the newest checkpoint."""
+    SLOW_RANK = "springtide_training_slow_rank"
+    """Gauge: the rank that the others wait for; -1 when there is none."""
+
+
 class Event(StrEnum):
     """Kinds of lines in a run's `events.jsonl`."""
 
@@ -331,6 +366,8 @@ class TrainingContract(_Contract):
     scratch_dir: str = _var(Env.SCRATCH_DIR, _PATH, SCRATCH_DIR)
     """Node-local disk, lost with the pod."""
     device: Device = _var(Env.DEVICE, _DEVICE, Device.CUDA)  # noqa: RUF009  a dataclass field like its neighbours
+    metrics_port: int = _var(Env.METRICS_PORT, _PORT, METRICS_PORT)
+    """Where node 0 answers who asks for the run's numbers."""
     nodes: int = _var(Env.NODES, _whole(1))
     procs_per_node: int = _var(Env.PROCS_PER_NODE, _whole(1))
     """One process a GPU."""

@@ -35,6 +35,7 @@ from springtide_workloads.errors import EXPECTED
 from springtide_workloads.export import Export, exported
 from springtide_workloads.storage import Store
 from springtide_workloads.tell import tell
+from springtide_workloads.train import goodput
 
 LOOPBACK: Final = "127.0.0.1"
 LONGEST_NAME: Final = 63
@@ -67,6 +68,7 @@ def train(args: argparse.Namespace) -> int:
         data_url=None if args.data is None else Path(args.data).absolute().as_uri(),
         scratch_dir=str(folder.absolute()),
         device=Device(args.device),
+        metrics_port=_free_port(),
         nodes=1,
         procs_per_node=args.nproc,
         master_addr=LOOPBACK,
@@ -88,6 +90,8 @@ def train(args: argparse.Namespace) -> int:
     if code == ExitCode.DONE and after:
         took = "" if before else f"{time.monotonic() - started:.0f} s"
         sys.stdout.write(_table(after, folder, took))
+        if not before:
+            sys.stdout.write("\n" + goodput.table(goodput.account(Store(folder.absolute().as_uri())), goodput.price(os.environ)))
     if code == ExitCode.INTERRUPTED:
         tell("stopped, and what was done is saved: the same command goes on from there")
     return code

@@ -9,6 +9,7 @@ from typing import Any
 
 from springtide_workloads.contract import Event, Layout
 
+_COMING_AND_GOING = frozenset({Event.JOINED.value, Event.LEFT.value, Event.PROGRESS.value})
 _STEPS = re.compile(r"[:,]steps=(\d+)(?:,|$)")
 
 
@@ -22,7 +23,7 @@ class Diary:
     restarts: int = 0
     """Times that it began anew from its last checkpoint, in place or on another node."""
     last: str = ""
-    """The kind of the last line."""
+    """The kind of the last line, but for those that only say that agents come, report and go."""
 
 
 def read(folder: Path) -> Diary:
@@ -41,9 +42,10 @@ def summary(events: Iterable[Mapping[str, Any]]) -> Diary:
     # Every beginning is written by the workers, a restart in place also by their agent, before they begin.
     begun = sum(kind in (Event.STARTED, Event.RESTORED) for kind in kinds)
     again = max(begun - 1, kinds.count(Event.RESTARTED), 0)
+    happened = [kind for kind in kinds if kind not in _COMING_AND_GOING]
     return Diary(
         step=_last(known, "step", int), loss=_last(known, "held_out_loss", float, int),
-        restarts=again, last=kinds[-1] if kinds else "",
+        restarts=again, last=happened[-1] if happened else "",
     )  # fmt: skip
 
 

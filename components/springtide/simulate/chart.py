@@ -88,7 +88,7 @@ def _times(seconds: float) -> Iterator[Markup]:
 
 
 def _legend(chart: Chart) -> Iterator[Markup]:
-    x = WIDTH - RIGHT
+    x = float(WIDTH - RIGHT)
     for series in reversed(chart.series):
         start = x - _LETTER * len(series.label)
         yield element("text", series.label, x=x, y=16, text_anchor="end")

@@ -28,6 +28,7 @@ class Line:
         self._trace, self._hold = trace, hold_seconds
         self._slots: list[Slot] = []
         self._leaving: list[float] = []
+        self._ended = 0.0
         self.waits: array[float] = array("d")
         self.served_seconds = 0.0
         self.refused = 0
@@ -73,6 +74,8 @@ class Line:
     def close(self, replica: int, now: float, limit: float) -> list[tuple[float, int]]:
         """A replica takes no more, and is gone at `limit`: when what it has would end, and which requests those are."""
         own = [(free, index) for free, number, index in self._slots if number == replica and free > now]
+        ends = [min(free, limit) for free, number, index in self._slots if number == replica and index >= 0]
+        self._ended = max([self._ended, *ends])
         self._slots[:] = [slot for slot in self._slots if slot[1] != replica]
         heapify(self._slots)
         self.served_seconds -= sum(end - limit for end, _ in own if end > limit)
@@ -98,7 +101,7 @@ class Line:
 
     def end(self) -> float:
         """When the last request is answered that has got a slot."""
-        return max([0.0, *(free for free, _, index in self._slots if index >= 0), *self._leaving])
+        return max([self._ended, *(free for free, _, index in self._slots if index >= 0)])
 
 
 _NEVER: Slot = (math.inf, -1, -1)

@@ -33,12 +33,18 @@ def render(report: Report) -> str:
 def _content(report: Report) -> Iterator[Markup]:
     names = " and ".join(side.title for side in report.sides)
     yield element("header", element("h1", names), element("span", headline(report), class_="dim"))
+    compared = len(report.sides) > 1
     pictures = [
-        element("section", element("h2", side.title), _pictures(side, report), _facts(side, report))
+        element(
+            "section",
+            element("h2", side.title if compared else "Over time"),
+            _pictures(side, report),
+            _facts(side, report),
+        )
         for side in report.sides
     ]
     table = element("section", element("h2", "Figures"), _table(report))
-    yield from [table, *pictures] if len(pictures) > 1 else [_tiles(report), *pictures, table]
+    yield from [table, *pictures] if compared else [_tiles(report), *pictures, table]
     yield element("footer", element("p", "Simulated from the plan and a trace: no cluster, cloud or GPU was asked."))
 
 

@@ -81,5 +81,5 @@ def _read(file: Path) -> Plan:
         return Plan.from_json(json.loads(file.read_text(encoding="utf-8")))
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{file} holds no plan: write one with `springtide plan ENV --format json`") from error

@@ -19,10 +19,10 @@ from springtide_workloads.data.dataset import (
     inputs_and_targets,
     of_chunk,
 )
-from springtide_workloads.data.manifest import Manifest
+from springtide_workloads.data.manifest import Manifest, Shard
 from springtide_workloads.data.order import Order, Places
 from springtide_workloads.data.permutation import Words, stream
-from springtide_workloads.data.shards import Folder, Source, Windows, read_manifest
+from springtide_workloads.data.shards import Folder, Source, Windows, read_manifest, window_count
 from springtide_workloads.data.strata import Mixture
 from springtide_workloads.errors import ConfigError
 from springtide_workloads.storage import Store
@@ -50,10 +50,11 @@ class ShardDataset:
         self._context = context
         self._seed = seed
         self._shards = [shard for stratum in manifest.strata for shard in manifest.train(stratum.name)]
-        self._train = Windows(source, manifest, self._shards, length=context + 1, stride=context)
         self._held = Windows(source, manifest, manifest.held_out, length=context + 1, stride=context)
         self._mixture = Mixture.of({each.name: each.weight for each in manifest.strata}, stream(seed, MIXTURE))
         self._orders, self._firsts = self._ordered(block_bytes)
+        room = sum(order.most() for order in self._orders)
+        self._train = Windows(source, manifest, self._shards, length=context + 1, stride=context, room=room)
         self._table = lru_cache(TABLES)(self._chunk)
         self._blocks: list[tuple[tuple[int, int], tuple[int, int]]] = []
         self._blocked = block_bytes is not None
@@ -93,7 +94,7 @@ class ShardDataset:
 
     def held_out(self) -> Sequence[Batch]:
         """Every window of the held-out shards, in their order."""
-        counts = [self._held.count(shard) for shard in self._manifest.held_out]
+        counts = [self._windows_of(shard) for shard in self._manifest.held_out]
         starts = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
 
         def make(at: int) -> Batch:
@@ -121,7 +122,7 @@ class ShardDataset:
             shards = self._manifest.train(stratum.name)
             orders.append(
                 Order(
-                    windows=np.array([self._train.count(shard) for shard in shards], dtype=np.uint64),
+                    windows=np.array([self._windows_of(shard) for shard in shards], dtype=np.uint64),
                     sizes=np.array([self._manifest.size_of(shard) for shard in shards], dtype=np.int64),
                     block_bytes=None if block_bytes is None else int(block_bytes * stratum.weight / total),
                     seed=stream(self._seed, number + 1),
@@ -135,6 +136,9 @@ class ShardDataset:
                 f"no shard of {', '.join(empty)} has {self._context + 1} tokens: pack more text or take a smaller context"
             )
         return orders, np.array(firsts, dtype=np.int64)
+
+    def _windows_of(self, shard: Shard) -> int:
+        return window_count(shard, length=self._context + 1, stride=self._context)
 
     def _chunk(self, number: int) -> NDArray[np.int64]:
         """Shard and window of each sample of a chunk."""

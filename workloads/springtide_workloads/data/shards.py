@@ -96,27 +96,47 @@ def digest(data: bytes | memoryview) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def window_count(shard: Shard, *, length: int, stride: int) -> int:
+    """Windows of a shard; what is left at its end is shorter than a stride and never read."""
+    return max(0, (shard.tokens - length) // stride + 1)
+
+
 class Windows:
     """Windows of `length` tokens of numbered shards; window `w` of a shard starts at token `w * stride`.
 
     Any thread may gather. No window crosses a shard, and none spans documents of two shards.
     """
 
-    def __init__(
-        self, source: Source, manifest: Manifest, shards: Sequence[Shard], *, length: int, stride: int
+    def __init__(  # noqa: PLR0913  which windows of what, and how much of it at a time
+        self,
+        source: Source,
+        manifest: Manifest,
+        shards: Sequence[Shard],
+        *,
+        length: int,
+        stride: int,
+        room: int | None = None,
     ) -> None:
+        """Opens nothing yet.
+
+        Args:
+            source: where the shards come from.
+            manifest: describes them.
+            shards: those that numbers mean.
+            length: tokens of a window.
+            stride: tokens from a window to the next.
+            room: bytes of shards that may be mapped at a time. Default None: all.
+        """
         self._source = source
+        self._room = sum(map(manifest.size_of, shards)) if room is None else room
         self._shards = shards
         self._item = manifest.item
         self._row = np.dtype((np.void, length * self._item.itemsize))
         self._length = length
         self._stride = stride
         self._open: OrderedDict[int, Tokens] = OrderedDict()
+        self._mapped = 0
         self._lock = threading.Lock()
-
-    def count(self, shard: Shard) -> int:
-        """Windows of a shard; what is left at its end is shorter than a stride and never read."""
-        return max(0, (shard.tokens - self._length) // self._stride + 1)
 
     def gather(self, places: Places) -> NDArray[np.int64]:
         """The windows at `places`, `[places, length]`."""
@@ -136,7 +156,7 @@ class Windows:
         """Lets go of all other shards, so that a cache may drop them."""
         with self._lock:
             for number in [each for each in self._open if each not in numbers]:
-                del self._open[number]
+                self._drop(number)
 
     def _view(self, number: int) -> Tokens:
         with self._lock:
@@ -144,15 +164,31 @@ class Windows:
             if found is not None:
                 self._open.move_to_end(number)
                 return found
+            self._let_go(self._size(number))
         # outside the lock: a shard that has to be fetched keeps nobody from those that are there
         shard = self._shards[number]
         tokens = self._source.open(shard)
         # a window is one opaque item, the next begins inside it: numpy then copies it whole, thrice as fast as by token
         view: Tokens = np.ndarray(
-            self.count(shard), dtype=self._row, buffer=tokens, strides=(self._stride * self._item.itemsize,)
+            window_count(shard, length=self._length, stride=self._stride),
+            dtype=self._row,
+            buffer=tokens,
+            strides=(self._stride * self._item.itemsize,),
         )
         with self._lock:
+            if number not in self._open:
+                self._mapped += self._size(number)
             self._open[number] = view
-            while len(self._open) > MAPPED:
-                self._open.popitem(last=False)
         return view
+
+    def _let_go(self, size: int) -> None:
+        """Drops what was not used for the longest time, until a shard of `size` bytes more may be mapped."""
+        while self._open and (len(self._open) >= MAPPED or self._mapped + size > self._room):
+            self._drop(next(iter(self._open)))
+
+    def _drop(self, number: int) -> None:
+        self._mapped -= self._size(number)
+        del self._open[number]
+
+    def _size(self, number: int) -> int:
+        return self._shards[number].tokens * self._item.itemsize

@@ -12,8 +12,9 @@ from typing import Any, Final
 from springtide_workloads.errors import ConfigError
 from springtide_workloads.recipes.config import AdamW, Recipe
 from springtide_workloads.recipes.gpt import gpt_small, gpt_tiny
+from springtide_workloads.recipes.tuned import tuned
 
-RECIPES: Final[Mapping[str, Callable[..., Recipe]]] = {f.__name__: f for f in (gpt_tiny, gpt_small)}
+RECIPES: Final[Mapping[str, Callable[..., Recipe]]] = {f.__name__: f for f in (gpt_tiny, gpt_small, tuned)}
 
 __all__ = ["RECIPES", "AdamW", "Recipe", "resolve"]
 

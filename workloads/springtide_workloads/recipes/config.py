@@ -28,11 +28,12 @@ class AdamW:
     weight_decay: float = 0.1
 
     def build(self, model: nn.Module) -> torch.optim.Optimizer:
-        """The optimizer over a model's parameters."""
-        matrices = [p for p in model.parameters() if p.ndim > 1]
-        others = [p for p in model.parameters() if p.ndim <= 1]
+        """The optimizer over those of a model's parameters that are trained."""
+        trained = [p for p in model.parameters() if p.requires_grad]
+        matrices = [p for p in trained if p.ndim > 1]
+        others = [p for p in trained if p.ndim <= 1]
         groups: list[dict[str, Any]] = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
-        return torch.optim.AdamW(groups, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
+        return torch.optim.AdamW([group for group in groups if group["params"]], lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of the step after `step` of `steps`."""

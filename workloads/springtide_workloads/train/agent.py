@@ -3,7 +3,7 @@
 | what happened to a process | what the agent does |
 |---|---|
 | told to stop, after a save | ends as `INTERRUPTED`; so does an agent that was told itself |
-| killed, frozen, stuck, or lost the others | starts all again from the newest checkpoint; after some without a new one, `NO_PROGRESS` |
+| killed, frozen, stuck, or lost the others | starts all again; after some without a new checkpoint, `NO_PROGRESS` |
 | a bug, a wrong setting, storage that fails | ends with that code: it would happen again |
 
 Restarts are counted in this process; what counts pods and their restarts is the Kubernetes Job. Processes find in their
@@ -15,29 +15,33 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import torch
 
-from springtide_workloads.contract import NO_PROGRESS_RESTARTS, Device, Event, ExitCode, TrainingContract
-from springtide_workloads.errors import ConfigError, Interrupted, NoProgress
+from springtide_workloads.contract import NO_PROGRESS_RESTARTS, Device, Env, Event, ExitCode, Layout, TrainingContract
+from springtide_workloads.errors import EXPECTED, ConfigError, Interrupted, NoProgress
 from springtide_workloads.export import exported
 from springtide_workloads.recipes import Recipe, resolve
 from springtide_workloads.storage import Store
 from springtide_workloads.tell import tell
-from springtide_workloads.train.checkpoint import newest_published, same_recipe
-from springtide_workloads.train.crew import Crew
-from springtide_workloads.train.events import EventLog
+from springtide_workloads.train import telemetry
+from springtide_workloads.train.checkpoints import newest_published, same_recipe
+from springtide_workloads.train.crew import Crew, sweep
+from springtide_workloads.train.events import EventLog, new_attempt, read_events
 from springtide_workloads.train.exits import Codes, OutOfMemory, most_severe, restartable, stopping
 from springtide_workloads.train.guard import Guard
-from springtide_workloads.train.rendezvous import Meeting
-from springtide_workloads.train.stop import StopFlag
+from springtide_workloads.train.rendezvous import LEAVE_SECONDS, Meeting
+from springtide_workloads.train.stop import AGENT, StopFlag
 from springtide_workloads.train.warm import Standby
 
 LOOK_SECONDS: Final = 0.05
 """From one look at the processes to the next."""
 ALONE_SECONDS: Final = 2.0
 """How long a process may go on that has lost another: it cannot save without it, but may have an error to show."""
+HURRY_SECONDS: Final = 3.0
+"""How long node 0 waits for the other agents when its processes did not end well: a pod's grace is short."""
 CLEAN_UP_SECONDS: Final = 5.0
 """How long an agent without processes may take to leave when it is told to."""
 
@@ -55,6 +59,7 @@ def run(job: TrainingContract, standby: Standby | None = None) -> ExitCode:
     """
     stop = StopFlag(leave_after=CLEAN_UP_SECONDS)
     stop.listen()
+    os.environ[Env.ATTEMPT] = new_attempt()
     recipe = resolve(job.recipe)
     _fits(job, recipe)
     store = Store(job.artifacts_url)
@@ -63,11 +68,30 @@ def run(job: TrainingContract, standby: Standby | None = None) -> ExitCode:
         tell(f"run {job.run!r} is finished: step {done.step}, held-out loss {done.held_out_loss:.3f}")
         return ExitCode.DONE
     events = EventLog(store=store, run=job.run)
+    _joined(job, store, events)
     patience = Patience(newest=lambda: newest_published(store))
-    with (standby or Standby()) as warm:
-        agent = Agent(job=job, patience=patience, events=events, stop=stop, standby=warm)
-        codes = agent.run()
-    return _spoken(codes, events, told=stop.told)
+    try:
+        with standby or Standby() as warm:
+            codes = Agent(job=job, patience=patience, events=events, stop=stop, standby=warm).run()
+        code = _spoken(codes, events, told=stop.told)
+    except EXPECTED as error:
+        events.add(Event.LEFT, code=error.code.name)
+        raise
+    events.add(Event.LEFT, code=code.name)
+    return code
+
+
+def _joined(job: TrainingContract, store: Store, events: EventLog) -> None:
+    """Tells the run's diary that this node is there; node 0 answers from now on who asks for the run's numbers."""
+    moved = events.catch_up(read_events(store))
+    events.add(Event.JOINED, node=job.node_rank, nodes=job.nodes, clock_ms=moved)
+    if job.node_rank:
+        return
+    try:
+        telemetry.serve(telemetry.Source.of(store, Path(job.scratch_dir, Layout.STATUS)), job.metrics_port)
+    except ConfigError as error:
+        # numbers that nobody can read are no reason not to train
+        tell(f"no metrics: {error}")
 
 
 def _spoken(codes: Codes, events: EventLog, *, told: bool) -> ExitCode:
@@ -123,12 +147,18 @@ class Agent:
             Interrupted: when told to stop while there is no process, or when other nodes do not come.
         """
         self.standby.begin()
-        while True:
-            self.meeting.join()
-            codes = self._generation()
-            if codes is not None and not self._again(codes):
-                self.meeting.leave()
-                return codes
+        try:
+            while True:
+                self.meeting.join()
+                codes = self._generation()
+                if codes is not None and not self._again(codes):
+                    self.meeting.leave(HURRY_SECONDS if codes else LEAVE_SECONDS)
+                    return codes
+        finally:
+            self.standby.end()
+            sweep()
+            # what is left is to say how it ended; Python takes its handlers away before it is gone
+            self.stop.deafen()
 
     def heed(self) -> None:
         """Raises Interrupted when this agent was told to stop and there is nothing to save."""
@@ -188,6 +218,7 @@ class Agent:
 
     def _env(self, local: int) -> dict[str, str]:
         own = {
+            AGENT: os.getpid(),
             "RANK": self._rank(local),
             "LOCAL_RANK": local,
             "GROUP_RANK": self.meeting.rank,

@@ -17,22 +17,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from springtide_workloads.contract import Event, Layout
+from springtide_workloads.contract import Env, Event, Layout
 from springtide_workloads.errors import StorageError
 from springtide_workloads.storage import Store
 from springtide_workloads.tell import tell
 
-JOINED: Final = "joined"  # contract: Event.JOINED, an agent is there: node, nodes, clock_ms
-LEFT: Final = "left"  # contract: Event.LEFT, an agent ends: code
-PROGRESS: Final = "progress"  # contract: Event.PROGRESS, steps were made: step, loss, seconds by phase
-ATTEMPT: Final = "SPRINGTIDE_ATTEMPT"  # contract: Env.ATTEMPT, set by the agent for its processes
-SEGMENTS: Final = "events"  # contract: Layout.EVENT_SEGMENTS, where object stores hold the log
-
 FLUSH_SECONDS: Final = 2.0
 """How long a line that is not urgent may wait for others."""
-PATIENT: Final = frozenset({PROGRESS, Event.EVALUATED.value})
+PATIENT: Final = frozenset({Event.PROGRESS.value, Event.EVALUATED.value})
 """Events that wait for others; any other is written at once."""
-LAST_WORDS: Final = frozenset({LEFT, Event.INTERRUPTED.value, Event.FAILED.value, Event.EXPORTED.value})
+LAST_WORDS: Final = frozenset({Event.LEFT.value, Event.INTERRUPTED.value, Event.FAILED.value, Event.EXPORTED.value})
 """Events after which a process may end: adding one waits until it is written."""
 LAST_WORDS_SECONDS: Final = 5.0
 """How long that may take; the grace of a pod is spent on the checkpoint and not on the diary."""
@@ -79,7 +73,7 @@ class EventLog:
     ) -> None:
         self.store = store
         self.run = run
-        self.attempt = os.environ.get(ATTEMPT) if attempt is None else attempt
+        self.attempt = os.environ.get(Env.ATTEMPT) if attempt is None else attempt
         self.clock = Clock()
         self.writer = secrets.token_hex(4)
         self._sink = _sink(store, self.writer)
@@ -114,7 +108,7 @@ class EventLog:
             The milliseconds it was put forward, at best 0. The agent writes them into its `joined` event as `clock_ms`;
             processes of its attempt find them there and go by the same clock.
         """
-        agents = [event for event in history if event.get("attempt") == self.attempt and event.get("event") == JOINED]
+        agents = [event for event in history if event.get("attempt") == self.attempt and event.get("event") == Event.JOINED.value]
         self.clock.forward(int(agents[-1].get("clock_ms", 0)) if agents and self.attempt is not None else 0)
         newest = max((ms for event in history if (ms := ms_of(event)) is not None), default=0)
         self.clock.forward(max(0, newest - self.clock.ms()))
@@ -206,7 +200,7 @@ class _Segments:
 
     def __call__(self, lines: Sequence[str]) -> None:
         text = self._text + "".join(f"{line}\n" for line in lines).encode()
-        self._store.write(f"{SEGMENTS}/{self._writer}-{self._number:05d}.jsonl", text)
+        self._store.write(f"{Layout.EVENT_SEGMENTS}/{self._writer}-{self._number:05d}.jsonl", text)
         full = len(text) >= SEGMENT_BYTES
         self._number, self._text = (self._number + 1, b"") if full else (self._number, text)
 
@@ -226,7 +220,7 @@ class EventReader:
         """
         for log in [log for log in _OPEN if log.store.url == self._store.url]:
             log.flush()
-        paths = self._store.files(SEGMENTS)
+        paths = self._store.files(Layout.EVENT_SEGMENTS)
         texts = [self._store.read(Layout.EVENTS) or b"", *(self._segment(path) for path in paths)]
         return ordered(event for text in texts for event in parsed(text))
 

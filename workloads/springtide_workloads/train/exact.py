@@ -9,7 +9,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 import torch
 import torch.distributed as dist
@@ -19,10 +19,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from springtide_workloads.data.dataset import Batch
 from springtide_workloads.errors import ConfigError
-from springtide_workloads.train import parallel
-
-if TYPE_CHECKING:
-    from springtide_workloads.train.stepper import Options
+from springtide_workloads.train.divide import checkpoint_activations, compile_blocks
+from springtide_workloads.train.parallel import Options, Parallel, mesh
 
 Node = tuple[int, int]
 """Level and place in the tree: `(level, place)` stands for the slots from `place << level` to `(place + 1) << level`."""
@@ -68,24 +66,6 @@ def seed_of(seed: int, step: int, slot: int) -> int:
     return int.from_bytes(digest[:8], "little") >> 1
 
 
-def mistakes(options: "Options", slots: int, world: int, device: torch.device) -> list[str]:
-    """What forbids equal bits, in words."""
-    division = options.parallel
-    wrong = {
-        f"exact is {slots}: it must be at least 1": slots < 1,
-        f"exact is {slots} on {world} processes: it must be at least the number of processes": slots < world,
-        f"exact is {slots} and batch is {options.batch}: the batch must be a multiple of the slots": slots > 0
-        and options.batch % slots != 0,
-        f"exact is {slots} with shard {division.shard} and tensor {division.tensor}: sums over shards have an order of their own;"
-        " use neither, or leave exact out": division.sharded,
-        f"exact is {slots} and accumulate is {options.accumulate}: it must be 1, slots are computed one by one as it is":
-            options.accumulate != 1,
-        f"exact is {slots} and threads is {options.threads}: it must be 1, threads share sums out as they like":
-            device.type == "cpu" and options.threads != 1,
-    }  # fmt: skip
-    return [text for text, holds in wrong.items() if holds]
-
-
 @dataclass(slots=True, kw_only=True)
 class Exact:
     """Steps over logical slots. Weights and optimizer are whole on every rank, as with DDP."""
@@ -94,7 +74,7 @@ class Exact:
     optimizer: torch.optim.Optimizer
     part: range
     mesh: DeviceMesh
-    options: "Options"
+    options: Options
     slots: int
     rank: int
     world: int
@@ -106,7 +86,7 @@ class Exact:
     def prepare(  # noqa: PLR0913  what a process is, and what it trains
         cls,
         model: nn.Module,
-        options: "Options",
+        options: Options,
         slots: int,
         *,
         rank: int,
@@ -127,13 +107,13 @@ class Exact:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", CUBLAS_WORKSPACE)
         torch.use_deterministic_algorithms(mode=True)
         model.to(device)
-        parallel.checkpoint_activations(model, options.checkpoint_activations)
+        checkpoint_activations(model, options.checkpoint_activations)
         if options.compile:
-            parallel.compile_blocks(model)
+            compile_blocks(model)
         held, size = slots_of(slots, rank, world), options.batch // slots
         return cls(
             model=model, optimizer=options.optimizer.build(model), part=range(held.start * size, held.stop * size),
-            mesh=parallel.mesh(parallel.Parallel(), world, device), options=options, slots=slots, rank=rank, world=world,
+            mesh=mesh(Parallel(), world, device), options=options, slots=slots, rank=rank, world=world,
             device=device, phase=phase,
         )  # fmt: skip
 
@@ -160,6 +140,15 @@ class Exact:
 
         with autocast(self.device, enabled=self.options.bf16):
             return self.options.loss(self.model, on_device(batch, self.device))
+
+    def warm_up(self, batch: Batch) -> None:
+        """See `Stepper`."""
+        from springtide_workloads.train.stepper import evaluated, of_length, on_device  # noqa: PLC0415  it imports this module
+
+        with torch.random.fork_rng():
+            self._slot(of_length(on_device(batch, self.device), self.options.batch // self.slots), seed=0)
+        self.optimizer.zero_grad()
+        evaluated(self, batch)
 
     def _slot(self, piece: Batch, seed: int) -> Tensor:
         """Gradients of a slot in one row of float32, its loss behind them."""
@@ -203,7 +192,7 @@ class Exact:
 
     def _hand_out(self, row: Tensor) -> None:
         trained = self._trained()
-        for parameter, piece in zip(trained, row[:-1].split([p.numel() for p in trained]), strict=True):
+        for parameter, piece in zip(trained, torch.split(row[:-1], [p.numel() for p in trained]), strict=True):
             parameter.grad = piece.view_as(parameter).to(parameter.dtype)
 
     def _trained(self) -> list[nn.Parameter]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from springtide_workloads.contract import ExitCode
+from springtide_workloads.contract import Env, ExitCode
 from springtide_workloads.errors import EXPECTED, ConfigError
 from springtide_workloads.storage import Store
 from springtide_workloads.tell import tell
@@ -24,7 +24,6 @@ from springtide_workloads.train.events import read_events
 from springtide_workloads.train.picture import picture
 from springtide_workloads.train.timeline import Goodput, Part, Timeline
 
-PRICE: Final = "SPRINGTIDE_USD_PER_HOUR"  # contract: Env.USD_PER_HOUR, of all nodes of the run together
 MOST_RUNS: Final = 4
 """Runs in one picture."""
 _MS_PER_HOUR: Final = 3_600_000
@@ -56,8 +55,8 @@ def price(env: Mapping[str, str]) -> float | None:
     Raises:
         ConfigError: when it is no amount.
     """
-    text = env.get(PRICE)
-    return None if text is None else _dollars(text, PRICE)
+    text = env.get(Env.USD_PER_HOUR)
+    return None if text is None else _dollars(text, Env.USD_PER_HOUR)
 
 
 def cost_per_1000_steps(goodput: Goodput, usd_per_hour: float) -> float | None:
@@ -173,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("url", nargs="+", help="artifacts URL or folder of a run")
     parser.add_argument("--format", choices=["table", "json"], default="table")
-    parser.add_argument("--usd-per-hour", help=f"price of all nodes together; default {PRICE}")
+    parser.add_argument("--usd-per-hour", help=f"price of all nodes together; default {Env.USD_PER_HOUR}")
     parser.add_argument(
         "--svg", metavar="FILE", help="draw loss over time with the parts beneath, one run under another"
     )

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from springtide_workloads.contract import TrainingContract
+from springtide_workloads.contract import Env, Event, TrainingContract
 from springtide_workloads.errors import ConfigError
 from springtide_workloads.tell import tell
 from springtide_workloads.train.crew import Crew
@@ -16,9 +16,6 @@ from springtide_workloads.train.rendezvous import Meeting
 from springtide_workloads.train.sentry import STUCK_SECONDS, Finding, Freezes, Paces, life, stuck
 from springtide_workloads.train.watch import Board, Record
 
-STUCK: Final = "stuck"  # contract: Event.STUCK, a process was killed for standing still: rank, word, phase, step, seconds
-SLOW: Final = "slow"  # contract: Event.SLOW, a rank is slower than the others: rank, ratio
-STUCK_ENV: Final = "SPRINGTIDE_STUCK_SECONDS"  # contract: Env.STUCK_SECONDS
 LOOK_SECONDS: Final = 0.2
 """From one look at the records to the next."""
 STACKS_SECONDS: Final = 0.5
@@ -77,7 +74,7 @@ class Guard:
         rank = self._first + found.rank
         tell(f"{found.text(rank)}: killing it, so that all can start again")
         self.events.add(
-            STUCK, rank=rank, word=found.word, phase=found.phase, step=found.step, seconds=round(found.seconds, 1)
+            Event.STUCK, rank=rank, word=found.word, phase=found.phase, step=found.step, seconds=round(found.seconds, 1)
         )
         crew.kill(found.rank)
 
@@ -104,7 +101,7 @@ class Guard:
             seconds = {rank: pace for posted in self.meeting.posts(PACES).values() for rank, pace in posted}
         for rank, ratio in self._paces.judge(seconds).items():
             tell(f"rank {rank} is slow: its own work of a step takes {ratio:.1f} times as long as that of the others")
-            self.events.add(SLOW, rank=rank, ratio=round(ratio, 2))
+            self.events.add(Event.SLOW, rank=rank, ratio=round(ratio, 2))
 
     @property
     def _first(self) -> int:
@@ -117,8 +114,8 @@ def stuck_seconds() -> float:
     Raises:
         ConfigError: when it is no positive number.
     """
-    text = os.environ.get(STUCK_ENV, str(STUCK_SECONDS))
+    text = os.environ.get(Env.STUCK_SECONDS, str(STUCK_SECONDS))
     with suppress(ValueError):
         if (seconds := float(text)) > 0:
             return seconds
-    raise ConfigError(f"{STUCK_ENV} is {text!r}: it must be a number of seconds above 0")
+    raise ConfigError(f"{Env.STUCK_SECONDS} is {text!r}: it must be a number of seconds above 0")

@@ -14,10 +14,13 @@ from springtide_workloads.data.feed import Feed
 from springtide_workloads.errors import Interrupted
 from springtide_workloads.recipes import Recipe
 from springtide_workloads.train.checkpoints import Pending
+from springtide_workloads.train.events import read_events
 from springtide_workloads.train.export import export, whole_tensors
+from springtide_workloads.train.interval import FIRST_STEPS
 from springtide_workloads.train.ranks import Ranks
 from springtide_workloads.train.setup import Run
 from springtide_workloads.train.stop import StopFlag
+from springtide_workloads.train.timeline import Timeline
 from springtide_workloads.train.watch import Watch
 
 LOOK_SECONDS: Final = 0.2
@@ -61,8 +64,13 @@ class _Training(Run):
 
     def begin(self) -> None:
         """Restores what there is, compiles what is compiled, and tells where the run stands."""
+        if self.ranks.main:
+            self.learn_from_the_past()
+        started = time.monotonic()
         restored = self.checkpoints.restore(self.state)
-        self.saved = self.phases.step = self.pacer.next_step = self.state.step
+        took = time.monotonic() - started
+        self.saved = self.told = self.phases.step = self.state.step
+        self.pacer.next_step = self.state.step + FIRST_STEPS
         self.feed = Feed(
             self.data, batch=self.recipe.batch, rank=self.ranks.rank, world=self.ranks.world,
             position=self.state.position, part=self.stepper.part,
@@ -72,12 +80,20 @@ class _Training(Run):
         # nothing was at stake so far, and a signal ended the process at once; from here on the ranks agree on when to stop
         self.stop.work_begins()
         event, about = (Event.RESTORED, "goes on") if restored else (Event.STARTED, "starts")
-        self.record(event, recipe=self.recipe.name, world=self.ranks.world)
+        self.record(event, recipe=self.recipe.name, world=self.ranks.world, seconds=round(took, 3))
         beat = "" if self.baseline is None else f", to beat {self.baseline:.3f} (bigrams)"
         self.progress.say(self.state.step, f"{about}: {self.data.describe()}{beat}")
         self.progress.start(self.state.step)
-        self.reporter.start(self.state.step)
+        if self.ranks.main:
+            self.reporter.start(self.state.step)
         self.pacer.started(self.state.step, time.monotonic())
+
+    def learn_from_the_past(self) -> None:
+        """Goes on with the clock of the run's earlier processes, and with what they saw of how often work is lost."""
+        history = read_events(self.store)
+        self.events.catch_up(history)
+        known = Timeline.of(history)
+        self.pacer.watched, self.pacer.losses = known.training_ms / 1000, known.losses
 
     def next_batch(self) -> Batch:
         """This rank's part of the next batch, when every rank has its own.
@@ -137,7 +153,7 @@ class _Training(Run):
         if done.step == self.told:
             return
         self.told = done.step
-        self.reporter.know(checkpoint={"step": done.step, "seconds": done.seconds, "bytes": done.bytes})
+        self.reporter.know(checkpoint={"step": done.step, "seconds": done.seconds, "bytes": done.bytes, "time_ms": self.events.clock.ms()})
         late = 0 < self.job.save_deadline_seconds < done.seconds
         note = f", later than the {self.job.save_deadline_seconds} s that a notice leaves" if late else ""
         self.progress.say(done.step, f"saved in {done.seconds:.2f} s, a stall of {done.stall_seconds:.3f} s{note}")

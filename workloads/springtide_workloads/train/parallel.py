@@ -1,27 +1,18 @@
-"""How one model is trained by many processes: every kind of parallelism, in the order in which it is applied.
+"""How the processes of a run divide the work, in words and numbers; `divide.py` does it.
 
-A model of your own needs nothing for `replicate` and `shard`. It may have `blocks`, an `nn.ModuleList` of its layers: those
-are then checkpointed, compiled and sharded one by one. For `tensor` it says how its layers split: `tensor_plan`.
+Recipes and the agent import this module: it is kept free of what takes torch seconds to import.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final, NamedTuple, Protocol, Self, cast, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import (
-    checkpoint_wrapper,  # torch lists it nowhere, and its own examples take it from here
-)
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import CPUOffloadPolicy, MixedPrecisionPolicy, OffloadPolicy, fully_shard
-from torch.distributed.tensor import DTensor, Replicate, distribute_module
-from torch.distributed.tensor.parallel import ColwiseParallel, ParallelStyle, RowwiseParallel, parallelize_module
-from torch.nn.parallel import DistributedDataParallel
-from torch.utils.checkpoint import CheckpointPolicy, create_selective_checkpoint_contexts
 
+from springtide_workloads.data.dataset import Batch
 from springtide_workloads.errors import ConfigError
 
 DIMENSIONS: Final = ("replicate", "shard", "tensor")
@@ -120,8 +111,15 @@ class Parallel:
         return Sizes(replicate, self.shard, self.tensor)
 
 
+class Builds(Protocol):
+    """A recipe's choice of optimizer."""
+
+    def build(self, model: nn.Module) -> torch.optim.Optimizer:
+        """The optimizer over a model's parameters."""
+
+
 class Options(Protocol):
-    """What a recipe says about how to compute."""
+    """What a recipe says about its steps."""
 
     @property
     def parallel(self) -> Parallel:
@@ -139,17 +137,37 @@ class Options(Protocol):
     def bf16(self) -> bool:
         """Whether matrix products run in bfloat16."""
 
+    @property
+    def optimizer(self) -> Builds:
+        """The optimizer."""
 
-@runtime_checkable
-class SplitsLayers(Protocol):
-    """A model whose layers can be computed in parts."""
+    @property
+    def loss(self) -> Callable[[nn.Module, Batch], Tensor]:
+        """What is made small: the mean over the batch's rows."""
 
-    def tensor_plan(self, parts: int) -> Mapping[str, str]:
-        """A style for each layer that has weights, and for the head: path, which may have `*`, to a key of STYLES.
+    @property
+    def batch(self) -> int:
+        """Samples a step, over all ranks."""
 
-        Raises:
-            ConfigError: when the model does not split into so many parts.
-        """
+    @property
+    def accumulate(self) -> int:
+        """Parts that a rank computes its share in."""
+
+    @property
+    def exact(self) -> int | None:
+        """Logical slots; None where exact bits are not asked for."""
+
+    @property
+    def clip(self) -> float:
+        """Largest norm of the gradient."""
+
+    @property
+    def threads(self) -> int:
+        """Threads of a process on a CPU."""
+
+    @property
+    def seed(self) -> int:
+        """Where randomness begins."""
 
 
 def mesh(parallel: Parallel, world: int, device: torch.device) -> DeviceMesh:
@@ -168,140 +186,55 @@ def data_place(of: DeviceMesh) -> tuple[int, int]:
     return replicate * shards + shard, of["replicate"].size() * shards
 
 
-def parallelize(model: nn.Module, options: Options, of: DeviceMesh, device: torch.device) -> nn.Module:
-    """Makes a model ready to be trained on a mesh, changed in place: build its optimizer after this.
-
-    Every rank brings equal weights. What is returned is what to call; `model` stays what to save.
+def check(options: Options, world: int, device: torch.device) -> None:
+    """Checks what a recipe says about its steps.
 
     Raises:
-        ConfigError: when the model cannot be divided as asked.
+        ConfigError: with every mistake.
     """
-    if not options.parallel.sharded:
-        model.to(device)
-    if of["tensor"].size() > 1:
-        split_layers(model, of["tensor"])
-    checkpoint_activations(model, options.checkpoint_activations)
-    if options.compile:
-        compile_blocks(model)
-    if options.parallel.sharded:
-        return shard(model, options, of)
-    return replicate(model, of, device)
+    division, slots = options.parallel, options.exact
+    mistakes = division.mistakes(world)
+    if not mistakes and slots is None:
+        mistakes += _uneven(options, division.sizes(world).data)
+    if options.accumulate < 1:
+        mistakes.append(f"accumulate is {options.accumulate}: it must be at least 1")
+    if options.checkpoint_activations not in CHECKPOINTING:
+        allowed = ", ".join(CHECKPOINTING)
+        mistakes.append(f"checkpoint_activations is {options.checkpoint_activations!r}: it must be one of {allowed}")
+    if slots is not None:
+        mistakes += _inexact(options, slots, world, device)
+    if mistakes:
+        raise ConfigError("the recipe does not fit:" + "".join(f"\n  - {mistake}" for mistake in mistakes))
 
 
-def split_layers(model: nn.Module, of: DeviceMesh) -> None:
-    """Tensor parallelism: each rank of the dimension computes its part of every layer."""
-    if not isinstance(model, SplitsLayers):
-        raise ConfigError(
-            f"parallel.tensor is {of.size()}: {type(model).__name__} has no tensor_plan, by which a model says how its layers "
-            "split; write one, or set tensor to 1"
-        )
-    plan = model.tensor_plan(of.size())
-    parallelize_module(model, of, {path: STYLES[style]() for path, style in plan.items()})
-    whole = [name for name, parameter in model.named_parameters() if not isinstance(parameter, DTensor)]
-    if whole:
-        raise ConfigError(f"the tensor_plan of {type(model).__name__} leaves out {', '.join(whole)}: give each a style")
-
-
-def checkpoint_activations(model: nn.Module, how: str) -> None:
-    """Activation checkpointing: what a block computed is computed again in the backward pass instead of kept."""
-    context: dict[str, Any] = {"context_fn": _keep_products} if how == "selective" else {}
-    if how == "none":
-        return
-    for parent, name, block in _blocks(model):
-        setattr(parent, name, checkpoint_wrapper(block, **context))
-
-
-def compile_blocks(model: nn.Module) -> None:
-    """torch.compile, block by block: equal blocks are compiled once."""
-    for _, _, block in _blocks(model):
-        block.compile()
-
-
-def shard(model: nn.Module, options: Options, of: DeviceMesh) -> nn.Module:
-    """FSDP2: weights in shards, gathered block by block; with `replicate`, gradients are averaged over the copies as well."""
-    several = of["replicate"].size() > 1
-    where = of["replicate", "shard"] if several else of["shard"]
-    half = torch.bfloat16 if options.bf16 else None
-    wrap = partial(
-        fully_shard,
-        mesh=where,
-        mp_policy=MixedPrecisionPolicy(param_dtype=half, reduce_dtype=torch.float32),
-        offload_policy=CPUOffloadPolicy() if options.parallel.offload else OffloadPolicy(),
+def _uneven(options: Options, parts: int) -> list[str]:
+    """Equal parts make the mean over parts the mean over samples."""
+    whole = parts * max(1, options.accumulate)
+    if options.batch % whole == 0:
+        return []
+    how = f"{parts} processes cannot share evenly" + (
+        f" in {options.accumulate} parts each" if options.accumulate > 1 else ""
     )
-    for _, _, block in _blocks(model):
-        wrap(block, reshard_after_forward=options.parallel.reshard)
-    return cast("nn.Module", wrap(model))
+    return [f"batch is {options.batch}, which {how}: it must be a multiple of {whole}"]
 
 
-def replicate(model: nn.Module, of: DeviceMesh, device: torch.device) -> nn.Module:
-    """DDP: whole copies that average their gradients, starting from the first rank's weights; one alone needs nothing."""
-    if of.size() == 1:
-        return model
-    return DistributedDataParallel(
-        model,
-        device_ids=[device.index] if device.type == "cuda" else None,
-        process_group=of.get_group("replicate"),
-        forward_sync_buffers=False,
-        gradient_as_bucket_view=True,
-    )
-
-
-class Copies(ParallelStyle):
-    """A layer that every rank of the dimension computes whole, on the same numbers, or on split weights it is handed."""
-
-    def _apply(self, module: nn.Module, device_mesh: DeviceMesh) -> nn.Module:
-        return distribute_module(module, device_mesh, None, self._take, self._give)  # type: ignore[arg-type]
-
-    @staticmethod
-    def _take(_: nn.Module, inputs: tuple[Any, ...], of: DeviceMesh) -> tuple[Any, ...]:
-        first, *rest = inputs
-        if not isinstance(first, DTensor):
-            first = DTensor.from_local(first, of, (Replicate(),), run_check=False)
-        return (first, *rest)
-
-    @staticmethod
-    def _give(_: nn.Module, output: DTensor, of: DeviceMesh) -> Tensor:
-        return output.redistribute(of, (Replicate(),)).to_local()
-
-
-STYLES: Final[Mapping[str, Callable[[], ParallelStyle]]] = {
-    "vocabulary": lambda: RowwiseParallel(input_layouts=Replicate(), output_layouts=Replicate()),
-    "columns": ColwiseParallel,
-    "rows": RowwiseParallel,
-    "copies": Copies,
-}
-"""Embedding tables split by token; linear layers split by output, then by input; layers that are not split, and heads."""
+def _inexact(options: Options, slots: int, world: int, device: torch.device) -> list[str]:
+    """What forbids equal bits, in words."""
+    division = options.parallel
+    wrong = {
+        f"exact is {slots}: it must be at least 1": slots < 1,
+        f"exact is {slots} on {world} processes: it must be at least the number of processes": slots < world,
+        f"exact is {slots} and batch is {options.batch}: the batch must be a multiple of the slots": slots > 0
+        and options.batch % slots != 0,
+        f"exact is {slots} with shard {division.shard} and tensor {division.tensor}: sums over shards have an order of their own;"
+        " use neither, or leave exact out": division.sharded,
+        f"exact is {slots} and accumulate is {options.accumulate}: it must be 1, slots are computed one by one as it is":
+            options.accumulate != 1,
+        f"exact is {slots} and threads is {options.threads}: it must be 1, threads share sums out as they like":
+            device.type == "cpu" and options.threads != 1,
+    }  # fmt: skip
+    return [text for text, holds in wrong.items() if holds]
 
 
 def _below_one(size: int | None) -> bool:
     return size is not None and size < 1
-
-
-def _blocks(model: nn.Module) -> list[tuple[nn.Module, str, nn.Module]]:
-    """Parent, name and module of each block: those of the model's `blocks`; none where it has no such thing."""
-    blocks = getattr(model, "blocks", None)
-    return [(blocks, name, block) for name, block in blocks.named_children()] if isinstance(blocks, nn.Module) else []
-
-
-def _keep_products() -> Any:
-    return create_selective_checkpoint_contexts(_policy)
-
-
-def _policy(_: Any, operation: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:  # noqa: ARG001  torch's signature
-    kept = operation in _PRODUCTS
-    return CheckpointPolicy.MUST_SAVE if kept else CheckpointPolicy.PREFER_RECOMPUTE
-
-
-_PRODUCTS: Final = frozenset(
-    getattr(torch.ops.aten, name).default
-    for name in (
-        "mm",
-        "addmm",
-        "bmm",
-        "_scaled_dot_product_flash_attention",
-        "_scaled_dot_product_flash_attention_for_cpu",
-        "_scaled_dot_product_efficient_attention",
-        "_scaled_dot_product_cudnn_attention",
-    )
-)
-"""Operations that cost more to repeat than their results take room."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from springtide_workloads.train.events import PROGRESS, EventLog
+from springtide_workloads.contract import Event
+from springtide_workloads.train.events import EventLog
 
 PROGRESS_SECONDS: Final = 10.0
 """From one progress event to the next at first; a step that takes longer has one of its own."""
@@ -17,7 +18,6 @@ CALM_SECONDS: Final = 60.0
 """And later: a hundredth of the time that these processes have trained, up to this, so that a month fits in 10 MB."""
 STATUS_SECONDS: Final = 2.0
 """From one status file to the next."""
-STATUS_FILE: Final = "status.json"  # contract: Layout.STATUS, below a pod's scratch folder
 
 STALLS: Final = frozenset({"data", "save", "wait"})
 """Phases in which no work of the recipe is done; time in any other phase is work."""
@@ -83,7 +83,7 @@ class Reporter:
         self._status_at = now + STATUS_SECONDS
         if now >= self._event_at:
             self._event_at = now + min(CALM_SECONDS, max(PROGRESS_SECONDS, (now - self._started_at) / 100))
-            self.events.add(PROGRESS, **self.said(step))
+            self.events.add(Event.PROGRESS.value, **self.said(step))
         self.write(step, now)
 
     def said(self, step: int) -> dict[str, Any]:

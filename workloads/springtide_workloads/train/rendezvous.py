@@ -117,7 +117,7 @@ class Meeting:
         )
 
 
-def join(
+def join(  # noqa: PLR0913  each is one fact
     store: Any, *, rank: int, nodes: int, bump: bool, deadline: float, heed: Callable[[], None] = lambda: None
 ) -> int:
     """Joins the current generation and returns its number when all nodes are in it.

@@ -20,8 +20,8 @@ FROZEN_SECONDS: Final = 2.0
 """Without heartbeat and without CPU time. Heartbeats come every 0.25 s; the rest of the 3 s is for looking and killing."""
 FROZEN_START_SECONDS: Final = 60.0
 """The same while a process starts: a big library on a slow disk keeps Python's lock, and the heart with it, for long."""
-STUCK_SECONDS: Final = 300.0
-"""Default for a phase of a step, as long as collectives of gloo wait."""
+STUCK_SECONDS: Final = 240.0
+"""Default for a phase of a step: less than collectives wait (`ranks.TIMEOUT`), or those that wait would end first, unnamed."""
 STUCK_START_FACTOR: Final = 6.0
 """How many times longer the start, a save or an evaluation may take: it compiles, downloads, uploads."""
 WAITING_FACTOR: Final = 2.0

@@ -1,25 +1,28 @@
 """What a run's events tell: which processes made steps, from when to when, and how it ended for them."""
 
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from springtide_workloads.contract import Event
-from springtide_workloads.train.events import JOINED, LEFT, PROGRESS, ms_of
+from springtide_workloads.train.events import ms_of
 from springtide_workloads.train.progress import PROGRESS_SECONDS, STALLS
+
+STUCK: Final = "stuck"  # contract: Event.STUCK, as train/guard.py tells it: word, seconds
 
 UNHEARD_MS: Final = round(PROGRESS_SECONDS * 1000)
 """From report to report, where a session died before its second."""
 
 _OPENS: Final = frozenset({Event.STARTED.value, Event.RESTORED.value})
 _CLOSES: Final = frozenset({Event.INTERRUPTED.value, Event.EXPORTED.value})
-_REPORTS: Final = frozenset({PROGRESS}) | _CLOSES
+_REPORTS: Final = frozenset({Event.PROGRESS.value}) | _CLOSES
 _STEPS: Final = _REPORTS | {Event.SAVED.value, Event.EVALUATED.value}
-_DEATHS: Final = frozenset({Event.RESTARTED.value, Event.FAILED.value, LEFT})
+_DEATHS: Final = frozenset({Event.RESTARTED.value, Event.FAILED.value, Event.LEFT.value})
 """What an agent says at the instant that its processes are gone."""
-_BREAKS: Final = _DEATHS | _OPENS | {JOINED}
+_BREAKS: Final = _DEATHS | _OPENS | {Event.JOINED.value}
 
 
 class Told(NamedTuple):
@@ -68,13 +71,18 @@ class Session:
     def reports(self) -> list[Told]:
         """Marks that time is accounted by; without any report, whatever tells a step."""
         reports = [mark for mark in self.marks if mark.kind in _REPORTS]
-        return reports if any(mark.kind == PROGRESS for mark in reports) else self.marks
+        return reports if any(mark.kind == Event.PROGRESS.value for mark in reports) else self.marks
 
     @property
     def quiet_ms(self) -> int:
         """From report to report, as it usually was."""
         times = [self.opened.ms, *(mark.ms for mark in self.reports)]
         return max(1, statistics.median_high(b - a for a, b in pairwise(times))) if len(times) > 1 else UNHEARD_MS
+
+    @property
+    def reached(self) -> int:
+        """Last step that it told of."""
+        return max((mark.step for mark in self.marks if mark.step), default=self.step)
 
     @property
     def saved(self) -> int:
@@ -94,7 +102,7 @@ def put_right(events: Iterable[Mapping[str, Any]]) -> tuple[list[Told], int]:
         writer = event.get("writer")
         held = ms if writer is None else max(ms, latest.get(writer, ms))
         latest[writer] = held
-        clamped += held - ms + (event.get("clock_ms", 0) if event.get("event") == JOINED else 0)
+        clamped += held - ms + (event.get("clock_ms", 0) if event.get("event") == Event.JOINED.value else 0)
         told.append(Told(held, str(event.get("event")), event))
     return sorted(told, key=lambda each: each.ms), clamped
 
@@ -104,7 +112,7 @@ def ending(told: list[Told], until: int | None) -> tuple[list[Told], int, bool]:
     for number, each in enumerate(told):
         if each.kind == Event.EXPORTED.value:
             return told[: number + 1], each.ms, True
-    last = [each for each in told if each.kind != LEFT]
+    last = [each for each in told if each.kind != Event.LEFT.value]
     if last and last[-1].kind == Event.FAILED.value:
         return [each for each in told if each.ms <= last[-1].ms], last[-1].ms, True
     return told, max(told[-1].ms, told[-1].ms if until is None else until), False
@@ -115,6 +123,19 @@ def sessions_of(told: list[Told], end: int) -> list[Session]:
     openings = [number for number, each in enumerate(told) if each.kind in _OPENS]
     bounds = [*openings[1:], len(told)] if openings else []
     return [_session(told, first, bound, end) for first, bound in zip(openings, bounds, strict=True)]
+
+
+def causes(told: Iterable[Told]) -> Counter[str]:
+    """Restarts in place, by what the agent said before: `killed` when it said nothing."""
+    counts: Counter[str] = Counter()
+    word = "killed"
+    for each in told:
+        if each.kind == STUCK:
+            word = str(each.event.get("word", STUCK))
+        if each.kind == Event.RESTARTED.value:
+            counts[str(each.event.get("cause", word))] += 1
+            word = "killed"
+    return counts
 
 
 def _session(told: list[Told], first: int, bound: int, end: int) -> Session:
@@ -133,6 +154,9 @@ def _session(told: list[Told], first: int, bound: int, end: int) -> Session:
             return session
     ended_by = next((each for each in told[last + 1 : bound + 1] if each.kind in _BREAKS), None)
     _break(session, told[last].ms, ended_by, end)
+    if ended_by is not None and ended_by.kind in _DEATHS:
+        stuck = [each for each in told[first:bound] if each.kind == STUCK and each.ms <= ended_by.ms]
+        session.frozen_ms = stuck[-1].milliseconds("seconds") + ended_by.ms - stuck[-1].ms if stuck else 0
     return session
 
 
@@ -143,5 +167,4 @@ def _break(session: Session, heard: int, ended_by: Told | None, end: int) -> Non
         session.end = session.silent_from = min(ended_by.ms, heard + session.quiet_ms // 2)
         return
     session.end = end if ended_by is None else ended_by.ms
-    session.frozen_ms = 0 if ended_by is None else ended_by.milliseconds("frozen_seconds")
     session.silent_from = min(session.end, heard + 2 * session.quiet_ms)

@@ -14,54 +14,12 @@ from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 from springtide_workloads.data.dataset import Batch
-from springtide_workloads.errors import ConfigError
-from springtide_workloads.train import exact, parallel
+from springtide_workloads.train.divide import parallelize
+from springtide_workloads.train.exact import Exact
+from springtide_workloads.train.parallel import Options, check, data_place, mesh
 
 Phase = Callable[[str], None]
 """Told what begins: forward, backward, optimizer. Waiting for the other ranks belongs to the one before it."""
-
-
-class Builds(Protocol):
-    """A recipe's choice of optimizer."""
-
-    def build(self, model: nn.Module) -> torch.optim.Optimizer:
-        """The optimizer over a model's parameters."""
-
-
-class Options(parallel.Options, Protocol):
-    """What a recipe says about a step."""
-
-    @property
-    def optimizer(self) -> Builds:
-        """The optimizer."""
-
-    @property
-    def loss(self) -> Callable[[nn.Module, Batch], Tensor]:
-        """What is made small: the mean over the batch's rows."""
-
-    @property
-    def batch(self) -> int:
-        """Samples a step, over all ranks."""
-
-    @property
-    def accumulate(self) -> int:
-        """Parts that a rank computes its share in."""
-
-    @property
-    def exact(self) -> int | None:
-        """Logical slots; None where exact bits are not asked for."""
-
-    @property
-    def clip(self) -> float:
-        """Largest norm of the gradient."""
-
-    @property
-    def threads(self) -> int:
-        """Threads of a process on a CPU."""
-
-    @property
-    def seed(self) -> int:
-        """Where randomness begins."""
 
 
 class Stepper(Protocol):
@@ -85,26 +43,8 @@ class Stepper(Protocol):
     def loss(self, batch: Batch) -> Tensor:
         """Mean loss of a batch that nothing is learnt from."""
 
-
-def check(options: Options, world: int, device: torch.device) -> None:
-    """Checks what a recipe says about its steps.
-
-    Raises:
-        ConfigError: with every mistake.
-    """
-    division, slots = options.parallel, options.exact
-    mistakes = division.mistakes(world)
-    if not mistakes and slots is None:
-        mistakes += _uneven(options, division.sizes(world).data)
-    if options.accumulate < 1:
-        mistakes.append(f"accumulate is {options.accumulate}: it must be at least 1")
-    if options.checkpoint_activations not in parallel.CHECKPOINTING:
-        allowed = ", ".join(parallel.CHECKPOINTING)
-        mistakes.append(f"checkpoint_activations is {options.checkpoint_activations!r}: it must be one of {allowed}")
-    if slots is not None:
-        mistakes += exact.mistakes(options, slots, world, device)
-    if mistakes:
-        raise ConfigError("the recipe does not fit:" + "".join(f"\n  - {mistake}" for mistake in mistakes))
+    def warm_up(self, batch: Batch) -> None:
+        """Compiles what a step and an evaluation of such a batch need. Weights, optimizer and random numbers stay."""
 
 
 def stepper(  # noqa: PLR0913  what a process is, and what it trains
@@ -123,13 +63,13 @@ def stepper(  # noqa: PLR0913  what a process is, and what it trains
     """
     check(options, world, device)
     if options.exact is not None:
-        return exact.Exact.prepare(model, options, options.exact, rank=rank, world=world, device=device, phase=phase)
-    mesh = parallel.mesh(options.parallel, world, device)
-    forward = parallel.parallelize(model, options, mesh, device)
-    place, parts = parallel.data_place(mesh)
+        return Exact.prepare(model, options, options.exact, rank=rank, world=world, device=device, phase=phase)
+    found = mesh(options.parallel, world, device)
+    forward = parallelize(model, options, found, device)
+    place, parts = data_place(found)
     size = options.batch // parts
     return Standard(
-        model=model, optimizer=options.optimizer.build(model), part=range(place * size, (place + 1) * size), mesh=mesh,
+        model=model, optimizer=options.optimizer.build(model), part=range(place * size, (place + 1) * size), mesh=found,
         lockstep=options.parallel.sharded, forward=forward, options=options, device=device, phase=phase,
     )  # fmt: skip
 
@@ -159,7 +99,7 @@ class Standard:
                 with self._precision():
                     loss = self.options.loss(self.forward, part) / parts
                 self.phase("backward")
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
             total += loss.detach()
         self.phase("optimizer")
         descend(self.optimizer, self.model, lr=lr, clip=self.options.clip)
@@ -170,6 +110,16 @@ class Standard:
         """See `Stepper`."""
         with self._precision():
             return self.options.loss(self.model, on_device(batch, self.device))
+
+    def warm_up(self, batch: Batch) -> None:
+        """See `Stepper`."""
+        part = of_length(on_device(batch, self.device), len(self.part) // self.options.accumulate)
+        with torch.random.fork_rng(), self._synchronized(wanted=True):
+            with self._precision():
+                loss = self.options.loss(self.forward, part)
+            loss.backward()
+        self.optimizer.zero_grad()
+        evaluated(self, batch)
 
     def _precision(self) -> AbstractContextManager[Any]:
         """The arithmetic of the forward pass; where weights are sharded, FSDP casts them."""
@@ -194,6 +144,18 @@ def autocast(device: torch.device, *, enabled: bool) -> AbstractContextManager[A
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
 
 
+def of_length(batch: Batch, rows: int) -> Batch:
+    """So many rows of a batch, again from the first where it has fewer."""
+    return tuple(tensor[torch.arange(rows, device=tensor.device) % len(tensor)] for tensor in batch)
+
+
+def evaluated(run: Stepper, batch: Batch) -> None:
+    """The loss once in evaluation mode."""
+    run.model.eval()
+    run.loss(batch)
+    run.model.train()
+
+
 def descend(optimizer: torch.optim.Optimizer, model: nn.Module, *, lr: float, clip: float) -> None:
     """Clips the gradients by the norm of all of them, over all shards, and steps."""
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
@@ -211,14 +173,3 @@ def _parts(batch: Batch, parts: int) -> Iterator[tuple[bool, Batch]]:
     pieces = [tensor.chunk(parts) for tensor in batch]
     for at, part in enumerate(zip(*pieces, strict=True)):
         yield at == parts - 1, part
-
-
-def _uneven(options: Options, parts: int) -> list[str]:
-    """Equal parts make the mean over parts the mean over samples."""
-    whole = parts * max(1, options.accumulate)
-    if options.batch % whole == 0:
-        return []
-    how = f"{parts} processes cannot share evenly" + (
-        f" in {options.accumulate} parts each" if options.accumulate > 1 else ""
-    )
-    return [f"batch is {options.batch}, which {how}: it must be a multiple of {whole}"]

@@ -5,6 +5,7 @@ way it is heard by a thread of its own, so also while the main thread waits insi
 """
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -19,19 +20,32 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 """What tells a process to stop; the agent hands any of them on to its processes as SIGTERM."""
 
 
+AGENT: Final = "SPRINGTIDE_AGENT_PID"
+"""Environment variable of a process: its agent."""
+
+_ORPHAN_SECONDS: Final = 1.0
+"""From one look whether the agent lives to the next, as long as there is nothing to lose; the loop looks every step."""
+
+
+def own_agent() -> int:
+    """The agent of this process, also when it has died already."""
+    return int(os.environ.get(AGENT, os.getppid()))
+
+
 class StopFlag:
     """Set by a signal, or by the death of the agent: a process without one would train on, unseen and uncounted.
 
     Args:
+        agent: id of the agent's process. Default None: nobody's death matters.
         leave_after: seconds until a signal that comes while nothing is at stake ends the process. Default 0: at once. The
             agent takes some, to clean up by itself first.
     """
 
-    def __init__(self, *, leave_after: float = 0.0) -> None:
+    def __init__(self, *, agent: int | None = None, leave_after: float = 0.0) -> None:
         self._signalled = False
         self._at_stake = threading.Event()
         self._leave_after = leave_after
-        self._agent = os.getppid()
+        self._agent = agent
 
     def listen(self) -> None:
         """From now on signals are heard, also those that came while whoever started this process held them back."""
@@ -61,7 +75,11 @@ class StopFlag:
     @property
     def asked(self) -> bool:
         """Whether this process was told to stop."""
-        return self._signalled or os.getppid() != self._agent
+        return self._signalled or self._orphaned
+
+    @property
+    def _orphaned(self) -> bool:
+        return self._agent is not None and os.getppid() != self._agent
 
     @property
     def told(self) -> bool:
@@ -72,11 +90,10 @@ class StopFlag:
         self._signalled = True
 
     def _hear(self, read: int) -> None:
-        while numbers := os.read(read, 64):
-            if not set(numbers) & set(SIGNALS):
-                continue
-            self._signalled = True
-            if not self._at_stake.wait(self._leave_after):
+        while True:
+            ready, _, _ = select.select([read], [], [], _ORPHAN_SECONDS)
+            self._signalled |= bool(ready and set(os.read(read, 64)) & set(SIGNALS))
+            if self.asked and not self._at_stake.wait(self._leave_after):
                 tell(f"told to stop with nothing to lose: exit {ExitCode.INTERRUPTED:d} (INTERRUPTED)")
                 with suppress(ValueError, OSError):
                     sys.stdout.flush()

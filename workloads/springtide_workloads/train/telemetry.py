@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from springtide_workloads.contract import TrainingMetric
 from springtide_workloads.errors import ConfigError, StorageError
 from springtide_workloads.storage import Store
 from springtide_workloads.tell import tell
@@ -32,41 +32,6 @@ ACCOUNT_SHARE: Final = 20
 """Reading and summing takes at most one part in so many of the time: a log of months is read more seldom."""
 OTLP_ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 """OpenTelemetry's own name; when it is set the numbers are sent there as well."""
-
-
-class TrainingMetric(StrEnum):  # contract:
-    """Prometheus names of a training run."""
-
-    STEP = "springtide_training_step"
-    """Gauge: optimizer steps made, of those that count."""
-    LOSS = "springtide_training_loss"
-    """Gauge: loss as it was told last."""
-    TOKENS_PER_SECOND = "springtide_training_tokens_per_second"
-    """Gauge: over all ranks, in the last few seconds."""
-    GOODPUT = "springtide_training_goodput_ratio"
-    """Gauge: useful part of the wall time since the run began."""
-    SECONDS = "springtide_training_seconds"
-    """Gauge by `part`: wall time so far. No counter: what a kill took away turns from useful to redone."""
-    USEFUL_STEPS = "springtide_training_useful_steps"
-    """Gauge: different steps made."""
-    REDONE_STEPS = "springtide_training_redone_steps"
-    """Gauge: steps made again."""
-    RESTARTS = "springtide_training_restarts_total"
-    """Counter by `cause`: restarts of processes in place, over all pods."""
-    INTERRUPTIONS = "springtide_training_interruptions_total"
-    """Counter: how often the run was told to stop and saved in time."""
-    LOSSES = "springtide_training_losses_total"
-    """Counter: how often work was taken away without a save."""
-    CHECKPOINT_STEP = "springtide_training_checkpoint_step"
-    """Gauge: step of the newest checkpoint."""
-    CHECKPOINT_AGE = "springtide_training_checkpoint_age_seconds"
-    """Gauge: since the newest checkpoint was published: what a kill would cost now."""
-    CHECKPOINT_SECONDS = "springtide_training_checkpoint_seconds"
-    """Gauge: from the beginning of the newest save to its publication."""
-    CHECKPOINT_BYTES = "springtide_training_checkpoint_bytes"
-    """Gauge: size of the newest checkpoint."""
-    SLOW_RANK = "springtide_training_slow_rank"
-    """Gauge: the rank that the others wait for; -1 when there is none."""
 
 
 class Sample(NamedTuple):

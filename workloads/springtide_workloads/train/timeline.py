@@ -34,8 +34,7 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from springtide_workloads.contract import Event
-from springtide_workloads.train.events import JOINED, LEFT
-from springtide_workloads.train.sessions import Session, Told, ending, put_right, sessions_of
+from springtide_workloads.train.sessions import Session, Told, causes, ending, put_right, sessions_of
 
 
 class Part(StrEnum):
@@ -219,7 +218,7 @@ class _Nodes:
 
     def __init__(self, told: Sequence[Told], sessions: Sequence[Session]) -> None:
         self._lives = _lives(told, sessions)
-        self._wanted = [(each.ms, int(each.event.get("nodes", 1))) for each in told if each.kind == JOINED]
+        self._wanted = [(each.ms, int(each.event.get("nodes", 1))) for each in told if each.kind == Event.JOINED.value]
 
     def gap(self, ledger: _Ledger, end: int, opened: Told | None) -> None:
         """Writes down the time up to `end`, where `opened` begins a session or the run ends."""
@@ -253,7 +252,7 @@ def _lives(told: Sequence[Told], sessions: Sequence[Session]) -> list[_Life]:
             life = lives[name] = _Life(node if isinstance(node, int) else 0, each.ms, each.ms)
         if life.end is None:
             life.last = each.ms
-        if each.kind in {LEFT, Event.INTERRUPTED.value} and life.end is None:
+        if each.kind in {Event.LEFT.value, Event.INTERRUPTED.value} and life.end is None:
             life.end = each.ms
     found = sorted(lives.values(), key=lambda life: life.first)
     for number, life in enumerate(found):
@@ -273,7 +272,8 @@ def _summed(  # noqa: PLR0913  each is one thing found out above
     ledger: _Ledger, told: Sequence[Told], sessions: Sequence[Session], *, end: int, ended: bool, clamped: int
 ) -> Goodput:
     kinds = Counter(each.kind for each in told)
-    causes = Counter(str(each.event.get("cause", "killed")) for each in told if each.kind == Event.RESTARTED.value)
+    # a pod may end before the save it was told to make
+    behind = sum(after.step < before.reached for before, after in pairwise(sessions) if not before.lost)
     training = {Part.USEFUL, Part.REDONE, Part.STALLED}
     return Goodput(
         start=told[0].ms,
@@ -281,9 +281,9 @@ def _summed(  # noqa: PLR0913  each is one thing found out above
         spans=tuple(ledger.spans),
         useful_steps=ledger.known,
         redone_steps=ledger.redone_steps,
-        restarts=dict(causes),
+        restarts=dict(causes(told)),
         interruptions=kinds[Event.INTERRUPTED.value],
-        losses=sum(session.lost for session in sessions),
+        losses=sum(session.lost for session in sessions) + behind,
         training_ms=sum(span.end - span.start for span in ledger.spans if span.part in training),
         clamped_ms=clamped,
         ended=ended,

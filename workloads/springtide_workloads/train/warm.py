@@ -115,7 +115,7 @@ class Standby:
             self._send(json.dumps(dict(env)).encode() + b"\n", heed)
             return int(self._answer(heed))
         except (OSError, ValueError):
-            self._forget()
+            self.end()
             return None
 
     def _send(self, text: bytes, heed: Callable[[], None]) -> None:

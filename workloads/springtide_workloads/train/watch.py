@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 PHASES: Final = ("start", "save", "evaluate", "data", "wait", "forward", "backward", "optimizer", "end")
@@ -54,10 +55,12 @@ class Watch:
     @classmethod
     def joined(cls) -> "Watch":
         """The record that the agent made for this process, with a heart that beats, and stacks shown when it asks."""
-        if FILE not in os.environ:
+        try:
+            with Path(os.environ[FILE]).open("r+b") as file:
+                watch = cls(mmap.mmap(file.fileno(), 0), int(os.environ["LOCAL_RANK"]))
+        except (KeyError, FileNotFoundError):
+            # there is no agent, or none any more: `StopFlag` sees to that
             return cls()
-        with open(os.environ[FILE], "r+b") as file:
-            watch = cls(mmap.mmap(file.fileno(), 0), int(os.environ["LOCAL_RANK"]))
         faulthandler.register(signal.SIGUSR1, all_threads=True)
         threading.Thread(target=watch.live, name="heartbeat", daemon=True).start()
         return watch
@@ -127,7 +130,8 @@ class Board:
 
     def env(self) -> dict[str, str]:
         """What a process needs to find its record."""
-        return {FILE: str(self._file.name) if isinstance(self._file.name, str) else self._path(self._file.fileno())}
+        name = self._file.name
+        return {FILE: name if isinstance(name, str) else f"/proc/{os.getpid()}/fd/{name}"}
 
     def close(self) -> None:
         """Lets go of the memory."""
@@ -148,11 +152,6 @@ class Board:
             since=words[_SINCE],
             spent={phase: words[_SPENT + number] for phase, number in _NUMBER.items()},
         )
-
-
-    @staticmethod
-    def _path(fd: int) -> str:
-        return f"/proc/{os.getpid()}/fd/{fd}"
 
 
 def _memory_file() -> BinaryIO:

@@ -4,13 +4,13 @@ import os
 import sys
 
 from springtide_workloads.contract import Device, ExitCode, TrainingContract
-from springtide_workloads.train.stop import StopFlag
+from springtide_workloads.train.stop import StopFlag, own_agent
 from springtide_workloads.train.watch import Watch
 
 
 def main() -> int:
     """Trains, and returns the code that says how it went."""
-    stop = StopFlag()
+    stop = StopFlag(agent=own_agent())
     stop.listen()
     watch = Watch.joined()
     # torch takes seconds to import: a signal in that time must find the flag

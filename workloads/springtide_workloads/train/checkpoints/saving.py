@@ -52,6 +52,7 @@ class Pending:
     seconds: float = 0.0
     """From the call until it was published; 0 before."""
     error: WorkloadError | None = None
+    _published: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
 
     def finished(self) -> bool:
@@ -111,7 +112,7 @@ class Checkpoints:
             ConfigError: on every rank, when that one was published by somebody else, or the lease was lost.
         """
         started = time.monotonic()
-        self.wait()
+        self.close()
         waited = time.monotonic() - started
         found = shards(_everything(state, self._streams(state)))
         staging = self._stage(found)
@@ -135,16 +136,23 @@ class Checkpoints:
         return pending
 
     def wait(self) -> Pending | None:
-        """Returns when no save is in flight any more, with the last one; None when there was none.
+        """Returns when the last save is published, with that save; None when there was none. Older ones may still go.
 
         Raises:
             StorageError, ConfigError: on every rank, when the save failed on any of them. Told once.
         """
+        return self._settled(lambda pending: pending._published)  # noqa: SLF001  two halves of one thing
+
+    def close(self) -> Pending | None:
+        """Like `wait`, and no thread works any more: for the end of a run that is not in a hurry."""
+        return self._settled(lambda pending: pending._over)  # noqa: SLF001  as above
+
+    def _settled(self, event: Callable[[Pending], threading.Event]) -> Pending | None:
         pending = self._pending
         if pending is None:
             return None
         # the thread's own waiting for other ranks ends after TIMEOUT, phase by phase
-        if not pending._over.wait(3 * TIMEOUT.total_seconds()):  # noqa: SLF001  two halves of one thing
+        if not event(pending).wait(3 * TIMEOUT.total_seconds()):
             raise StorageError(
                 f"rank {self._ranks.rank}: the save of step {pending.step} hangs in phase {pending.phase!r}: "
                 f"look at {self.store.url} and at the network to it"
@@ -168,7 +176,7 @@ class Checkpoints:
             ConfigError: when the run was started with another recipe, or the model has other tensors.
             StorageError: on every rank, when the store failed.
         """
-        self.wait()
+        self.close()
         while (found := self._ranks.once(self._newest)) is not None:
             same_recipe(found.recipe, self.recipe)
             damaged = self._verify(self._ranks, found)
@@ -200,6 +208,7 @@ class Checkpoints:
             self._threads.once(lambda: self._named(pending, lambda: self._publish(attempt, tensors, tuple(files))))
             pending.seconds = time.monotonic() - attempt.started
             pending.phase = "retire"
+            pending._published.set()  # noqa: SLF001  two halves of one thing
             self._retire()
             pending.phase = "done"
         except WorkloadError as error:
@@ -210,7 +219,8 @@ class Checkpoints:
                 f"{pending.step}: {type(error).__name__}: {error}"
             )
         finally:
-            pending._over.set()  # noqa: SLF001  two halves of one thing
+            pending._published.set()  # noqa: SLF001  as above
+            pending._over.set()  # noqa: SLF001  as above
 
     def _named(self, pending: Pending, work: Callable[[], T]) -> T:
         """Says in an error whose it is. What nobody expected must not leave the other ranks waiting either."""
@@ -228,8 +238,9 @@ class Checkpoints:
         path = file_path(
             attempt.pending.step, rank=self._ranks.rank, world=self._ranks.world, epoch=self._epoch, attempt=mark
         )
+        digests = attempt.staging.digests()
         self.store.write(path, attempt.staging.data())
-        return attempt.staging.described(path)
+        return attempt.staging.described(path, digests)
 
     def _publish(self, attempt: _Attempt, tensors: dict[str, Whole], files: tuple[File, ...]) -> None:
         step = attempt.pending.step

@@ -3,9 +3,10 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import torch
 from torch import Tensor
@@ -19,6 +20,8 @@ RUN_BYTES: Final = 64 * 2**20
 """Most bytes that are read in one piece, unless one part is larger."""
 READERS: Final = 4
 """Pieces that are read at a time."""
+DIGESTERS: Final = 4
+"""Parts that are digested at a time, beside writing."""
 
 DTYPES: Final[Mapping[str, torch.dtype]] = {
     "F64": torch.float64,
@@ -87,23 +90,26 @@ class Staging:
 
     def data(self) -> memoryview:
         """The file's bytes, not copied."""
-        return memoryview(self.buffer.numpy())
+        array: Any = self.buffer.numpy()
+        return memoryview(array)
 
-    def described(self, path: str) -> File:
-        """The manifest's entry for the file: every byte is digested here."""
+    def digests(self) -> Iterator[str]:
+        """SHA-256 of the header, then of each part: every byte of the file. Threads start at once; take them when needed."""
         data = self.data()
+        spans = [(0, self.header_bytes), *((slot.start, slot.end) for slot in self.slots)]
+        pool = ThreadPoolExecutor(DIGESTERS, thread_name_prefix="digest")
+        found = pool.map(lambda span: hashlib.sha256(data[span[0] : span[1]]).hexdigest(), spans)
+        pool.shutdown(wait=False)
+        return found
+
+    def described(self, path: str, digests: Iterable[str]) -> File:
+        """The manifest's entry for the file."""
+        header, *others = digests
         parts = (
-            Part(
-                name=slot.piece.name,
-                box=slot.piece.box,
-                start=slot.start,
-                end=slot.end,
-                sha256=hashlib.sha256(data[slot.start : slot.end]).hexdigest(),
-            )
-            for slot in self.slots
+            Part(name=slot.piece.name, box=slot.piece.box, start=slot.start, end=slot.end, sha256=digest)
+            for slot, digest in zip(self.slots, others, strict=True)
         )
-        header = hashlib.sha256(data[: self.header_bytes]).hexdigest()
-        return File(path=path, bytes=len(data), header_sha256=header, parts=tuple(parts))
+        return File(path=path, bytes=self.buffer.numel(), header_sha256=header, parts=tuple(parts))
 
 
 def host_bytes(tensors: Mapping[str, Tensor], world: int = 1) -> int:
