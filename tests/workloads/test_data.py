@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from springtide_workloads.data.batches import Batches, held_out_windows
 from springtide_workloads.data.bigram import bigram_loss
-from springtide_workloads.data.corpus import Text, load, split
-from springtide_workloads.data.permutation import keys, permute
+from springtide_workloads.data.corpus import Corpus, load, split
+from springtide_workloads.data.dataset import TextDataset
+from springtide_workloads.data.permutation import Words, keys, permute
 from springtide_workloads.errors import ConfigError
 
 ALPHABET = np.arange(200, dtype=np.uint8)
@@ -36,31 +36,36 @@ def test_a_permutation_looks_random() -> None:
     assert steps.mean() == pytest.approx(10_000 / 3, abs=5 * 24)
 
 
-def batches(rank: int = 0, world: int = 1, batch: int = 12, text: Text = ALPHABET) -> Batches:
-    return Batches(text=text, context=8, batch=batch, seed=3, rank=rank, world=world)
+@pytest.fixture
+def data() -> TextDataset:
+    return TextDataset(Corpus(train=ALPHABET, held_out=ALPHABET, source="test"), context=8, seed=3)
 
 
-@pytest.mark.parametrize("world", [2, 3, 4, 6])
-def test_samples_are_the_same_for_any_number_of_ranks(world: int) -> None:
-    whole = batches().at(120)[0].tolist()
-    parts = [row for rank in range(world) for row in batches(rank, world).at(120)[0].tolist()]
-    assert parts == whole
+def samples(first: int, last: int) -> Words:
+    return np.arange(first, last, dtype=np.uint64)
 
 
-def test_targets_are_the_bytes_that_follow() -> None:
-    inputs, targets = batches().at(0)
+@given(st.lists(st.integers(0, 2000), min_size=1, max_size=30))
+def test_a_sample_is_the_same_whoever_asks_for_it_and_with_which_others(numbers: list[int]) -> None:
+    data = TextDataset(Corpus(train=ALPHABET, held_out=ALPHABET, source="test"), context=8, seed=3)
+    together = data.take(np.array(numbers, dtype=np.uint64))[0].tolist()
+    assert together == [data.take(samples(number, number + 1))[0][0].tolist() for number in numbers]
+
+
+def test_targets_are_the_bytes_that_follow(data: TextDataset) -> None:
+    inputs, targets = data.take(samples(0, 12))
     assert (inputs[:, 1:] == targets[:, :-1]).all()
     assert (targets == inputs + 1).all()
 
 
-def test_an_epoch_visits_every_start_once_even_when_batches_straddle_its_end() -> None:
-    starts = 200 - 8
-    drawn = [row[0] for position in range(0, 2 * starts, 12) for row in batches().at(position)[0].tolist()]
-    assert sorted(drawn) == sorted(2 * list(range(starts)))
+def test_an_epoch_visits_every_start_once_even_when_batches_straddle_its_end(data: TextDataset) -> None:
+    assert data.size == 200 - 8
+    parts = [data.take(samples(first, first + 12))[0] for first in range(0, 2 * data.size, 12)]
+    assert sorted(int(row[0]) for part in parts for row in part) == sorted(2 * list(range(data.size)))
 
 
-def test_held_out_windows_make_each_byte_a_target_once() -> None:
-    inputs, targets = held_out_windows(ALPHABET, 8)
+def test_held_out_windows_make_each_byte_a_target_once(data: TextDataset) -> None:
+    inputs, targets = (np.concatenate(parts) for parts in zip(*data.held_out(), strict=True))
     assert targets.flatten().tolist() == list(range(1, 193))
     assert inputs.flatten().tolist() == list(range(192))
 

@@ -20,7 +20,7 @@ def when(stage: str) -> list[dict[str, Any]]:
 
 def test_every_stage_of_pods_leaves_those_alone_that_really_run() -> None:
     of_pods = [name for name, spec in STAGES.items() if spec["resourceRef"]["kind"] == "Pod"]
-    assert of_pods == ["pod-up", "pod-done", "pod-gone"]
+    assert of_pods == ["pod-up", "pod-done", "pod-again", "pod-gone"]
     assert all(IGNORES in when(name) for name in of_pods)
 
 
@@ -57,5 +57,11 @@ def test_a_pod_that_is_being_deleted_goes_and_does_nothing_else() -> None:
     deleted = {"key": ".metadata.deletionTimestamp", "operator": "Exists"}
     assert deleted in when("pod-gone")
     assert STAGES["pod-gone"]["next"] == {"delete": True, "finalizers": {"empty": True}}
-    for stage in ("pod-up", "pod-done"):
+    for stage in ("pod-up", "pod-done", "pod-again"):
         assert {**deleted, "operator": "DoesNotExist"} in when(stage)
+
+
+def test_a_pod_that_lost_its_readiness_gets_it_back_and_does_not_end_meanwhile() -> None:
+    key = '.status.conditions.[] | select( .type == "Ready" ) | .status'
+    assert {"key": key, "operator": "NotIn", "values": ["True"]} in when("pod-again")
+    assert {"key": key, "operator": "In", "values": ["True"]} in when("pod-done")

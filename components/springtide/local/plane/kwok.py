@@ -80,6 +80,8 @@ def stages() -> list[Document]:
     here = _is(".metadata.deletionTimestamp", "DoesNotExist")
     simulated = _is(f'.metadata.annotations["{RUNS}"]', "DoesNotExist")
     unready = _is('.status.conditions.[] | select( .type == "Ready" ) | .status', "NotIn", "True")
+    running = _is(".status.phase", "In", "Running")
+    ready = _is('.status.conditions.[] | select( .type == "Ready" ) | .status', "In", "True")
     of_a_job = _is(".metadata.ownerReferences.[].kind", "In", "Job")
     return [
         _stage("node-up", "Node", [unready], {"statusTemplate": _NODE_READY}),
@@ -88,8 +90,13 @@ def stages() -> list[Document]:
             delay=_delay(START_DELAY, 0),
         ),
         _stage(
-            "pod-done", "Pod", [here, simulated, _is(".status.phase", "In", "Running"), of_a_job],
+            "pod-done", "Pod", [here, simulated, running, ready, of_a_job],
             {"statusTemplate": _SUCCEEDED}, delay=_delay(DURATION, _DEFAULT_DURATION_MS),
+        ),
+        # The node controller takes readiness from pods of a node that was silent for a while, and nobody else gives it back.
+        _stage(
+            "pod-again", "Pod", [here, simulated, running, unready],
+            {"statusTemplate": _RUNNING}, delay={"durationMilliseconds": 1000},
         ),
         _stage(
             "pod-gone", "Pod", [_is(".metadata.deletionTimestamp", "Exists"), simulated],
