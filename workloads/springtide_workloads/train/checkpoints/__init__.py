@@ -13,6 +13,7 @@ neither a rename of folders nor a lock is needed.
 | `manifest` | the table of contents, and its own digest |
 | `reading` | verifying parts and putting them where they belong |
 | `catalog` | which checkpoints there are, which is the newest, which may go |
+| `retiring` | what may go, and that the last good one never does |
 | `saving` | `Checkpoints`: all of it in order |
 """
 

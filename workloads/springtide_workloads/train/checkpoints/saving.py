@@ -9,24 +9,19 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from springtide_workloads.contract import Event, Layout
+from springtide_workloads.contract import Event
 from springtide_workloads.errors import ConfigError, StorageError, WorkloadError
 from springtide_workloads.recipes import Recipe
 from springtide_workloads.storage import Store
-from springtide_workloads.tell import tell
 from springtide_workloads.train.checkpoints import reading
 from springtide_workloads.train.checkpoints.boxes import Claim, Piece, Shard, claims, deal, shards
 from springtide_workloads.train.checkpoints.catalog import (
-    Catalog,
-    Unreadable,
     file_path,
     manifest_paths,
-    set_aside,
-    useless,
-    whole,
 )
 from springtide_workloads.train.checkpoints.manifest import File, Manifest, Whole
 from springtide_workloads.train.checkpoints.recipe import same_recipe
+from springtide_workloads.train.checkpoints.retiring import Shelf
 from springtide_workloads.train.checkpoints.staging import DTYPE_NAMES, Staging
 from springtide_workloads.train.events import EventLog
 from springtide_workloads.train.lease import Fence
@@ -51,7 +46,7 @@ class Pending:
     """What its thread does now: write, publish, retire, or done."""
     seconds: float = 0.0
     """From the call until it was published; 0 before."""
-    error: WorkloadError | None = None
+    error: Exception | None = None
     _published: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -95,12 +90,13 @@ class Checkpoints:
         self._threads = replace(ranks, control=ranks.group())
         self._fence = fence
         self._epoch = ranks.once(lambda: 0 if fence is None else fence.epoch)
-        self._catalog = Catalog(store=store)
+        self._shelf = Shelf(
+            store=store, events=events, keep=recipe.keep, epoch=self._epoch, may_delete=self._check_fence
+        )
         self._claims: list[Claim] = []
         self._pieces: list[Piece] = []
         self._spare: Tensor | None = None
         self._pending: Pending | None = None
-        self._proved: str | None = None
 
     def save(self, state: TrainState) -> Pending:
         """Copies the state and returns; a thread digests, writes and publishes the copy, then retires older ones.
@@ -177,14 +173,14 @@ class Checkpoints:
             StorageError: on every rank, when the store failed.
         """
         self.close()
-        while (found := self._ranks.once(self._newest)) is not None:
+        while (found := self._ranks.once(self._shelf.newest)) is not None:
             same_recipe(found.recipe, self.recipe)
-            damaged = self._verify(self._ranks, found)
+            damaged = self._shelf.damage(self._ranks, found)
             if damaged is None:
                 self._take(found, state)
-                self._proved = found.path
+                self._shelf.proved = found.path
                 return True
-            self._reject(self._ranks, found, damaged)
+            self._shelf.reject(self._ranks, found, damaged)
         return False
 
     def _stage(self, found: Mapping[str, Shard]) -> Staging:
@@ -209,15 +205,11 @@ class Checkpoints:
             pending.seconds = time.monotonic() - attempt.started
             pending.phase = "retire"
             pending._published.set()  # noqa: SLF001  two halves of one thing
-            self._retire()
+            self._shelf.retire(self._threads)
             pending.phase = "done"
-        except WorkloadError as error:
+        except Exception as error:  # noqa: BLE001  it belongs to whoever waits for the save
+            # beside the store's own errors mostly gloo's, about ranks that are gone: those mean another start, as anywhere
             pending.error = error
-        except Exception as error:  # noqa: BLE001  mostly gloo's RuntimeErrors about ranks that are gone or silent
-            pending.error = StorageError(
-                f"rank {self._ranks.rank} could not go on with other ranks in phase {pending.phase!r} of saving step "
-                f"{pending.step}: {type(error).__name__}: {error}"
-            )
         finally:
             pending._published.set()  # noqa: SLF001  as above
             pending._over.set()  # noqa: SLF001  as above
@@ -270,29 +262,12 @@ class Checkpoints:
 
     def _is_older(self, path: str) -> bool:
         """Whether the manifest there is of an epoch before this one, published after this one had begun."""
-        found = [each for each in self._catalog.manifests([path]) if isinstance(each, Manifest)]
+        found = [each for each in self._shelf.catalog.manifests([path]) if isinstance(each, Manifest)]
         return any(each.epoch < self._epoch for each in found)
 
     def _check_fence(self) -> None:
         if self._fence is not None:
             self._fence.check()
-
-    def _newest(self) -> Manifest | None:
-        readable: Manifest | None = None
-        for found in self._catalog.manifests():
-            if isinstance(found, Manifest):
-                readable = found
-            else:
-                self._set_aside(found.path, found.damage)
-        return readable
-
-    def _verify(self, ranks: Ranks, found: Manifest) -> str | None:
-        """What is wrong with a checkpoint; all ranks read it, each a part."""
-        listed = ranks.once(lambda: reading.missing(self.store, found))
-        if listed is not None:
-            return listed
-        damages = ranks.each(lambda: reading.damage(self.store, found, share=ranks.rank, shares=ranks.world))
-        return next((each for each in damages if each), None)
 
     def _take(self, found: Manifest, state: TrainState) -> None:
         streams = self._streams(state)
@@ -311,51 +286,6 @@ class Checkpoints:
 
     def _streams(self, state: TrainState) -> Streams:
         return RankStreams(rank=self._ranks.rank) if state.streams is None else state.streams
-
-    def _reject(self, ranks: Ranks, found: Manifest, damaged: str) -> None:
-        ranks.once(lambda: self._set_aside(found.path, damaged, found.step))
-
-    def _set_aside(self, path: str, damaged: str, step: int | None = None) -> None:
-        where = path if step is None else f"of step {step}"
-        tell(f"checkpoint {where} is damaged, going back to the one before: {damaged}")
-        self.events.add(Event.REJECTED, step=step, path=path, damage=damaged)
-        set_aside(self.store, path, secrets.token_hex(4))
-
-    def _retire(self) -> None:
-        """Deletes what is not needed any more. At least one checkpoint that was read back and found good always stays."""
-        try:
-            kept, gone = self._threads.once(self._retirement)
-            if not gone:
-                return
-            if self._proved not in {each.path for each in kept} and not self._prove(kept[-1]):
-                return
-            self._threads.once(lambda: self._delete(gone))
-        except StorageError as error:
-            # the checkpoint itself is safe; the next save retires again
-            tell(f"old checkpoints could not be deleted: {error}")
-
-    def _retirement(self) -> tuple[list[Manifest], list[str]]:
-        sizes = self.store.sizes(Layout.CHECKPOINTS)
-        found = self._catalog.manifests(sizes)
-        for each in found:
-            if isinstance(each, Unreadable):
-                self._set_aside(each.path, each.damage)
-                sizes.pop(each.path)
-        kept = whole(found, sizes)[-self.recipe.keep :]
-        return kept, useless(sizes, kept, self._epoch) if kept else []
-
-    def _prove(self, newest: Manifest) -> bool:
-        """Reads the newest checkpoint back before the last one that is known to be good may go."""
-        damaged = self._verify(self._threads, newest)
-        if damaged is not None:
-            self._reject(self._threads, newest, damaged)
-            return False
-        self._proved = newest.path
-        return True
-
-    def _delete(self, paths: list[str]) -> None:
-        self._check_fence()
-        self.store.delete(paths)
 
 
 def _everything(state: TrainState, streams: Streams) -> dict[str, Tensor]:
