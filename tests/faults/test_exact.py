@@ -19,9 +19,8 @@ def lives(path: Path, worlds: list[int], seed: int) -> str:
     chance = random.Random(seed)
     choice = Choice(exact=4)
     for world in worlds[:-1]:
-        together(
-            world, killed, choice, path, STEPS, EVERY, chance.randrange(world), chance.randrange(STEPS), may_die=True
-        )
+        victim, after = chance.randrange(world), chance.randrange(2 * EVERY)
+        assert together(world, killed, choice, path, STEPS, EVERY, victim, after, may_die=True) == [None] * world
     found = set(together(worlds[-1], killed, choice, path, STEPS, EVERY, NOBODY, 0))
     assert len(found) == 1
     digest: str = found.pop()

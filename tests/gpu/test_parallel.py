@@ -49,7 +49,7 @@ def on_cpu() -> list[float]:
         Choice(parallel=Parallel(shard=None, reshard=False)),
         Choice(exact=4),
     ],
-    ids=str,
+    ids=["plain", "accumulated", "compiled", "recomputed", "selective", "sharded", "exact"],
 )
 def test_a_gpu_trains_like_the_cpu(choice: Choice, on_cpu: list[float]) -> None:
     assert losses(choice, "cuda:0") == pytest.approx(on_cpu, abs=5e-3)

@@ -103,14 +103,17 @@ def _warm(run: Stepper) -> None:
 
 
 def killed(  # noqa: PLR0913, PLR0917  one life of a run
-    ranks: Ranks, choice: Choice, path: Path, steps: int, every: int, victim: int, at: int
+    ranks: Ranks, choice: Choice, path: Path, steps: int, every: int, victim: int, after: int
 ) -> str | None:
-    """Goes on from what is saved; one rank is killed before step `at`. The digest at the end, None for a life cut short."""
+    """Goes on from what is saved; one rank is killed `after` steps of this life, or before the last one.
+
+    Returns the digest at the end, None for a life cut short.
+    """
     run = prepared(ranks, choice, dropout=0.1)
     done = _restored(run, path)
     try:
         for number in range(done, steps):
-            if ranks.rank == victim and number == at:
+            if ranks.rank == victim and number == min(done + after, steps - 1):
                 os.kill(os.getpid(), signal.SIGKILL)
             run.step(batch(number, run.part), lr=LR, number=number)
             if (number + 1) % every == 0 and ranks.main:

@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from springtide_workloads.models.gpt import GPTConfig
 from springtide_workloads.recipes import RECIPES, AdamW, resolve
 
 
-@pytest.mark.parametrize("name", sorted(RECIPES))
+@pytest.mark.parametrize("name", sorted(RECIPES.keys() - {"tuned"}))
 def test_every_recipe_is_complete_as_it_is(name: str) -> None:
     recipe = resolve(name)
     assert recipe.name == name
@@ -25,7 +26,7 @@ def test_overrides_are_read_by_their_types() -> None:
 
 
 def test_an_unknown_recipe_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="use one of gpt_small, gpt_tiny"):
+    with pytest.raises(ConfigError, match="use one of gpt_1b, gpt_medium, gpt_small, gpt_tiny, tuned"):
         resolve("gpt_huge")
 
 
@@ -81,3 +82,31 @@ def test_a_fresh_model_knows_nothing() -> None:
     logits = model(torch.arange(16)[None])
     loss = torch.nn.functional.cross_entropy(logits[0], torch.arange(1, 17)).item()
     assert loss == pytest.approx(math.log(256), abs=0.1)
+
+
+@pytest.mark.parametrize("start", ["", ":start=first", ":start=file:///nowhere/at/all"])
+def test_tuning_needs_a_finished_run_to_start_from(start: str) -> None:
+    with pytest.raises(ConfigError, match="must be the URL of a finished run"):
+        resolve(f"tuned{start}")
+
+
+def test_a_recipe_of_ones_own_is_a_function_of_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "from springtide_workloads.recipes import Recipe, resolve\n"
+        "from dataclasses import replace\n"
+        "def slow(*, name: str, steps: int = 7, bf16: bool = True) -> Recipe:\n"
+        "    return replace(resolve('gpt_tiny'), name=name, steps=steps, bf16=bf16)\n"
+        "def wrong(*, name: str): return 3\n"
+    )
+    (tmp_path / "team_recipes.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    recipe = resolve("team_recipes.slow:steps=9,bf16=false")
+    assert (recipe.steps, recipe.bf16, recipe.name) == (9, False, "team_recipes.slow:steps=9,bf16=false")
+    for text, says in (
+        ("team_recipes.absent", "has no function 'absent'"),
+        ("team_recipes.wrong", "must return a Recipe"),
+        ("no_such_module.slow", "cannot be imported"),
+        ("team_recipes.slow:bf16=perhaps", "bf16 is 'perhaps'"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            resolve(text)

@@ -24,6 +24,7 @@ _CONTEXT.set_forkserver_preload(
         "torch.distributed.fsdp",
         "torch.distributed.checkpoint",
         "springtide_workloads.train.checkpoints",
+        "tests.workloads.stepping",
     ]
 )
 

@@ -44,7 +44,12 @@ NO_PROGRESS_RESTARTS: Final = 3
 RECIPE: Final = r"[a-z][a-z0-9_]*(\.[a-z_][A-Za-z0-9_]*)*(:[a-z][a-z0-9_]*=[^,=\s]+(,[a-z][a-z0-9_]*=[^,=\s]+)*)?"
 """Pattern of a recipe, `name[:key=value,...]`; a name with dots is a function of a module in the image."""
 
-PARAMETERS: Final = {"gpt_tiny": 426_624, "gpt_small": 85_150_464}
+PARAMETERS: Final = {
+    "gpt_tiny": 426_624,
+    "gpt_small": 85_150_464,
+    "gpt_medium": 302_302_208,
+    "gpt_1b": 1_007_241_216,
+}
 """Trainable numbers of the image's own recipes as they stand, so that a plan can tell how long a save takes."""
 SHAPE_KEYS: Final = frozenset({"width", "layers", "heads", "vocab"})
 """Keys of a recipe's text that change their count."""

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from springtide_workloads.errors import ConfigError
 from springtide_workloads.recipes.config import AdamW, Recipe
-from springtide_workloads.recipes.gpt import gpt_small, gpt_tiny
+from springtide_workloads.recipes.gpt import gpt_1b, gpt_medium, gpt_small, gpt_tiny
 from springtide_workloads.recipes.tuned import tuned
 
-RECIPES: Final[Mapping[str, Callable[..., Recipe]]] = {f.__name__: f for f in (gpt_tiny, gpt_small, tuned)}
+RECIPES: Final[Mapping[str, Callable[..., Recipe]]] = {f.__name__: f for f in (gpt_tiny, gpt_small, gpt_medium, gpt_1b, tuned)}
 
 __all__ = ["RECIPES", "AdamW", "Recipe", "resolve"]
 

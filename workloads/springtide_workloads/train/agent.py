@@ -26,7 +26,7 @@ from springtide_workloads.export import exported
 from springtide_workloads.recipes import Recipe, resolve
 from springtide_workloads.storage import Store
 from springtide_workloads.tell import tell
-from springtide_workloads.train import telemetry
+from springtide_workloads.train import parallel, telemetry
 from springtide_workloads.train.checkpoints import newest_published, same_recipe
 from springtide_workloads.train.crew import Crew, sweep
 from springtide_workloads.train.events import EventLog, new_attempt, read_events
@@ -239,15 +239,11 @@ def _fits(job: TrainingContract, recipe: Recipe) -> None:
     """Refuses what every process would stumble over, before any is started.
 
     Raises:
-        ConfigError: naming the setting.
+        ConfigError: naming the settings.
     """
     if job.node_rank is None:
         raise ConfigError("PET_NODE_RANK is missing: it must be this node's index; Kubernetes sets it from the pod")
-    if recipe.batch % job.world_size:
-        raise ConfigError(
-            f"recipe {recipe.name!r} takes {recipe.batch} windows a step, which {job.world_size} processes cannot share "
-            "evenly: choose a batch that is a multiple of PET_NNODES times PET_NPROC_PER_NODE"
-        )
+    parallel.check(recipe, job.world_size, torch.device(job.device.value))
     if job.device is Device.CUDA and torch.cuda.device_count() < job.procs_per_node:
         raise ConfigError(
             f"SPRINGTIDE_DEVICE is cuda with {job.procs_per_node} processes, and torch sees "

@@ -82,6 +82,11 @@ class Exact:
     phase: Callable[[str], None]
     lockstep: bool = False
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """See `Stepper`."""
+        return self.rank, self.world
+
     @classmethod
     def prepare(  # noqa: PLR0913  what a process is, and what it trains
         cls,

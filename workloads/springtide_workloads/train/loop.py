@@ -159,13 +159,14 @@ class _Training(Run):
         self.progress.say(done.step, f"saved in {done.seconds:.2f} s, a stall of {done.stall_seconds:.3f} s{note}")
 
     def evaluate(self) -> float:
-        """Loss on the held-out data, in nats a token; every rank takes its part of the batches."""
+        """Loss on the held-out data, in nats a token; ranks share the batches as they share those of a step."""
         self.phases.enter("evaluate")
         sums = [0.0, 0.0]
+        place, places = self.stepper.place
         self.state.model.eval()
-        for first in range(0, len(self.held_out), self.ranks.world):
+        for first in range(0, len(self.held_out), places):
             self.heed_stop()
-            mine = first + self.ranks.rank
+            mine = first + place
             # where a model is in shards, a rank without a batch of its own helps the others with theirs
             if mine < len(self.held_out) or self.stepper.lockstep:
                 batch = self.held_out[min(mine, len(self.held_out) - 1)]

@@ -21,7 +21,7 @@ from springtide_workloads.train.lease import Lease, acquire
 from springtide_workloads.train.phases import Phases
 from springtide_workloads.train.progress import Progress, Reporter
 from springtide_workloads.train.ranks import Ranks
-from springtide_workloads.train.state import TrainState
+from springtide_workloads.train.state import RankStreams, TrainState
 from springtide_workloads.train.stepper import Stepper, stepper
 from springtide_workloads.train.stop import StopFlag
 from springtide_workloads.train.watch import Watch
@@ -70,12 +70,15 @@ class Run:
         made = stepper(
             _model(recipe), recipe, rank=ranks.rank, world=ranks.world, device=ranks.device, phase=phases.enter
         )
-        torch.manual_seed(recipe.seed + 1 + ranks.rank)
+        # ranks that compute one layer together draw the same numbers
+        torch.manual_seed(recipe.seed + 1 + made.place[0])
         fence = None if lease is None else lease.fence
         return cls(
             job=job, recipe=recipe, ranks=ranks, stop=stop, store=store, events=events, data=data,
             held_out=data.held_out(), baseline=ranks.once(lambda: data.baseline), stepper=made,
-            state=TrainState(model=made.model, optimizer=made.optimizer),
+            state=TrainState(
+                model=made.model, optimizer=made.optimizer, streams=RankStreams(rank=made.place[0])
+            ),
             checkpoints=Checkpoints(store=store, ranks=ranks, recipe=recipe, events=events, fence=fence),
             phases=phases, reporter=reporter, pacer=Pacer(next_step=0), lease=lease,
             progress=Progress(steps=recipe.steps, tokens_per_step=tokens, speaks=ranks.main),

@@ -34,6 +34,10 @@ class Stepper(Protocol):
     lockstep: bool
     """Whether evaluation needs every rank in each forward pass, as shards do."""
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Which part of the data is this process's, of how many: ranks that compute layers together have the same one."""
+
     def step(self, batch: Batch, *, lr: float, number: int) -> Tensor:
         """Trains on this process's part of batch `number`; the loss, as a tensor, so that nobody has to wait for it.
 
@@ -70,6 +74,7 @@ def stepper(  # noqa: PLR0913  what a process is, and what it trains
     size = options.batch // parts
     return Standard(
         model=model, optimizer=options.optimizer.build(model), part=range(place * size, (place + 1) * size), mesh=found,
+        place=(place, parts),
         lockstep=options.parallel.sharded, forward=forward, options=options, device=device, phase=phase,
     )  # fmt: skip
 
@@ -82,6 +87,7 @@ class Standard:
     optimizer: torch.optim.Optimizer
     part: range
     mesh: DeviceMesh
+    place: tuple[int, int]
     lockstep: bool
     forward: nn.Module
     options: Options
@@ -99,7 +105,7 @@ class Standard:
                 with self._precision():
                     loss = self.options.loss(self.forward, part) / parts
                 self.phase("backward")
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         self.phase("optimizer")
         descend(self.optimizer, self.model, lr=lr, clip=self.options.clip)
@@ -117,7 +123,7 @@ class Standard:
         with torch.random.fork_rng(), self._synchronized(wanted=True):
             with self._precision():
                 loss = self.options.loss(self.forward, part)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.zero_grad()
         evaluated(self, batch)
 
@@ -130,7 +136,7 @@ class Standard:
         if isinstance(self.forward, FSDPModule):
             self.forward.set_requires_gradient_sync(wanted)
         if isinstance(self.forward, DistributedDataParallel) and not wanted:
-            return self.forward.no_sync()  # type: ignore[no-any-return]
+            return self.forward.no_sync()
         return contextlib.nullcontext()
 
 

@@ -5,10 +5,10 @@ from typing import Any, Final
 from springtide_workloads.errors import ConfigError
 from springtide_workloads.recipes import Recipe
 
-_HOW = ("accumulate", "checkpoint_activations", "compile", "parallel", "threads")
-_HOW_OFTEN = ("eval_every", "keep", "log_every", "save_every")
-FREE: Final = frozenset(("name", *_HOW, *_HOW_OFTEN))
-"""Fields that say how and how often, and leave the mathematics of a step as it is."""
+HOW: Final = frozenset(("accumulate", "checkpoint_activations", "compile", "parallel", "threads"))
+"""Fields that say how a step is computed: the mathematics stay, and the last bits may not."""
+HOW_OFTEN: Final = frozenset(("name", "eval_every", "keep", "log_every", "save_every"))
+"""Fields that leave every bit of a step as it is."""
 
 
 def same_recipe(then: dict[str, Any], recipe: Recipe) -> None:
@@ -18,7 +18,9 @@ def same_recipe(then: dict[str, Any], recipe: Recipe) -> None:
         ConfigError: naming what differs.
     """
     now = recipe.to_json()
-    changed = sorted(key for key in (then.keys() | now.keys()) - FREE if then.get(key) != now.get(key))
+    # a run that asked for the same bits is asked to get them in the same way
+    free = HOW_OFTEN if recipe.exact is not None else HOW_OFTEN | HOW
+    changed = sorted(key for key in (then.keys() | now.keys()) - free if then.get(key) != now.get(key))
     if not changed:
         return
     raise ConfigError(
