@@ -71,7 +71,9 @@ config:
     chat: {model: {job: gpt}, pool: serve, replicas: {min: 1, max: 3}, scale_on: {in_flight_per_replica: 4}}
 """
 """What `make up` brings up, with a service that never sleeps."""
-TEXTS = {"direct": DIRECT, "autopilot": AUTOPILOT, "local": LOCAL}
+SLEEPY = LOCAL.replace("{min: 1, max: 3}", "{min: 0, max: 3}")
+"""The same with a service that sleeps."""
+TEXTS = {"sleepy": SLEEPY, "direct": DIRECT, "autopilot": AUTOPILOT, "local": LOCAL}
 SHIPPED = ("dev", "prod-aws", "prod-gcp")
 WRITTEN = ("full", "ladder", "gcp-ladder", "auto", "files", "exposed", "gcp-exposed")
 EVERY = (*SHIPPED, *WRITTEN, *TEXTS)

@@ -10,7 +10,7 @@ from springtide_workloads.errors import ConfigError
 ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104  a container is reached from outside; what may reach it is the network policy's
 
 
-def bound(port: int) -> socket.socket:
+def bound(port: int, address: str = ANY_ADDRESS) -> socket.socket:
     """A socket that has the port.
 
     Raises:
@@ -19,21 +19,21 @@ def bound(port: int) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((ANY_ADDRESS, port))
+        listener.bind((address, port))
     except OSError as error:
         listener.close()
         raise _taken(port, error) from error
     return listener
 
 
-def serve_metrics(registry: CollectorRegistry, port: int) -> None:
+def serve_metrics(registry: CollectorRegistry, port: int, address: str = ANY_ADDRESS) -> None:
     """Answer whoever asks for the numbers, from a thread of its own, until the process ends.
 
     Raises:
         ConfigError: the port is taken.
     """
     try:
-        start_http_server(port, ANY_ADDRESS, registry)
+        start_http_server(port, address, registry)
     except OSError as error:
         raise _taken(port, error) from error
 

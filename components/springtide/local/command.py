@@ -10,7 +10,7 @@ import yaml
 from rich.console import Console
 
 from springtide.local import apply as applied
-from springtide.local import diff, machines, pools, status_view
+from springtide.local import diff, gateways, machines, pools, status_view
 from springtide.local.api import Api
 from springtide.local.background import background, build_in_background, stop_building
 from springtide.local.build import Binaries, binaries, ready
@@ -23,7 +23,7 @@ from springtide.local.real import node
 from springtide.local.real.ability import Surroundings, lacking
 from springtide.local.refs import Object, Ref
 from springtide.local.status import Observer, Status, status
-from springtide.local.substitute import Rendition, substitute
+from springtide.local.substitute import Rendition, namespace_of, substitute
 from springtide.local.substitution import Here, Substitution
 from springtide.local.toolchain import BuildError
 from springtide.local.wait import Pending, wait
@@ -31,6 +31,7 @@ from springtide.offline.goyaml import ConfigError
 from springtide.offline.plan import Plan
 from springtide.offline.planner import environments, plan_environment, project_root
 from springtide.spec import did_you_mean
+from springtide_workloads.contract import COMPLETIONS_PATH, Env
 
 LOCAL = "local"
 """Name of the cloud that this machine is."""
@@ -42,6 +43,8 @@ KEDA_GROUP = "keda.sh"
 _CONTROLLERS = "springtide-controllers"
 """Owner of what controllers need in the cluster; no plan holds it, so no plan's apply takes it away."""
 STOPPED = 1
+_QUESTION = '{"prompt": "A class is", "max_tokens": 40}'
+"""What a newcomer may ask a service."""
 
 
 class UsageError(Exception):
@@ -82,16 +85,14 @@ def up(
     if not sound(site.plan, console):
         return STOPPED
     reasons = ("--simulate",) if simulate else lacking(Surroundings())
-    here = Here(
-        real=kubeconfig is None and not reasons, groups=frozenset({"karpenter.sh", "karpenter.kwok.sh", KEDA_GROUP})
-    )
-    rendition = substitute(site.plan, here)
-    console.print(*status_view.substitutions(rendition.substitutions), sep="\n")
-    if not here.real and kubeconfig is None:
-        console.print(f"Pods are simulated: {'; '.join(reasons)}.", highlight=False)
     progress = Terminal(console)
     try:
         with control_plane.only(site.home, lambda: progress.say("another command works on it: waiting for that one")):
+            here = _here(site, real=not reasons, own=kubeconfig is None)
+            rendition = substitute(site.plan, here)
+            console.print(*status_view.substitutions(rendition.substitutions), sep="\n")
+            if not here.real and kubeconfig is None:
+                console.print(f"Pods are simulated: {'; '.join(reasons)}.", highlight=False)
             return _up(site, rendition, here, kubeconfig, progress)
     except (LocalError, BuildError, ApiError) as error:
         progress.done()
@@ -101,10 +102,21 @@ def up(
         progress.done()
 
 
+def _here(site: Site, *, real: bool, own: bool) -> Here:
+    """What there is: this machine, or with `own` False a cluster of the user's, where gateways are pods."""
+    groups = frozenset({"karpenter.sh", "karpenter.kwok.sh", KEDA_GROUP})
+    if not own:
+        return Here(groups=groups, gateways=None)
+    numbers = {item.service: gateways.numbers_name(item.service) for item in gateways.of(site.plan)}
+    ports = control_plane.reserved(site.home, [*map(gateways.port_name, numbers), *numbers.values()])
+    return Here(real=real, groups=groups, gateways={service: ports[name] for service, name in numbers.items()})
+
+
 def _up(site: Site, rendition: Rendition, here: Here, kubeconfig: Path | None, progress: Terminal) -> int:
     console = progress.console
     if kubeconfig is None:
-        prepare(site, here, progress)
+        plane = prepare(site, here, progress)
+        _start_gateways(site, plane, namespace_of(rendition.objects), progress)
     with Api.connect(site.home.kubeconfig if kubeconfig is None else kubeconfig) as api:
         foreseen = applied.apply(rendition.objects, api, site.plan.environment["name"], progress, dry_run=True)
         changes = not foreseen.difference.empty
@@ -125,8 +137,25 @@ def _up(site: Site, rendition: Rendition, here: Here, kubeconfig: Path | None, p
         _tell(waiting, console)
         console.print(status_view.renderable(_look(site, api, rendition.substitutions[:0])))
     if kubeconfig is None:
+        _tell_addresses(site, console)
         console.print(f"export KUBECONFIG={site.home.kubeconfig}", highlight=False, soft_wrap=True)
     return 0
+
+
+def _start_gateways(site: Site, plane: ControlPlane, namespace: str, progress: Progress) -> None:
+    wanted = {
+        gateways.port_name(item.service): {**item.environment, Env.NAMESPACE.value: namespace}
+        for item in gateways.of(site.plan)
+    }
+    plane.start_gateways(wanted, progress)
+
+
+def _tell_addresses(site: Site, console: Console) -> None:
+    """Where services that sleep are asked; a request wakes them."""
+    found = gateways.addresses((item.service for item in gateways.of(site.plan)), control_plane.known_ports(site.home))
+    for service, address in found.items():
+        console.print(f"{service} answers at {address}, and wakes when it is asked:", highlight=False)
+        console.print(f"  curl -s {address}{COMPLETIONS_PATH} -d '{_QUESTION}'", highlight=False, soft_wrap=True)
 
 
 def complain(error: Exception, console: Console) -> None:
@@ -134,7 +163,7 @@ def complain(error: Exception, console: Console) -> None:
     console.print(f"springtide: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
 
 
-def prepare(site: Site, here: Here, progress: Progress) -> None:
+def prepare(site: Site, here: Here, progress: Progress) -> ControlPlane:
     """A control plane with everything that the plan's objects need to be more than words."""
     built = binaries(site.home, (*CORE, *(REAL if here.real else ())), progress)
     plane = control_plane.prepare(site.home, {**built.paths, **ready(site.home, KEDA)})
@@ -145,8 +174,9 @@ def prepare(site: Site, here: Here, progress: Progress) -> None:
     plane.start_autoscaler(progress)
     if here.real:
         node.start(plane, node.machine(site.home, here.storage_path), progress)
-    if here.real and _scales_on_events(site.plan):
+    if (here.real or here.gateways) and _scales_on_events(site.plan):
         _event_scaler(site, plane, progress)
+    return plane
 
 
 def _controllers(plane: ControlPlane, built: Binaries, api: Api, progress: Progress) -> None:
@@ -234,7 +264,7 @@ def show(environment: str, folder: Path, console: Console, *, watch: bool = Fals
     site = _site(environment, folder)
     if not control_plane.running(site.home):
         raise UsageError(f"{environment} is not up: `springtide up {environment}`")
-    here = Here(real=node.present(site.home), groups=frozenset({"karpenter.sh", "karpenter.kwok.sh", KEDA_GROUP}))
+    here = _here(site, real=node.present(site.home), own=True)
     told = substitute(site.plan, here).substitutions
     try:
         with Api.connect(site.home.kubeconfig) as api:
@@ -245,6 +275,7 @@ def show(environment: str, folder: Path, console: Console, *, watch: bool = Fals
                 sys.stdout.write(json.dumps(_look(site, api, told).to_json(), indent=2) + "\n")
             else:
                 console.print(status_view.renderable(_look(site, api, told)))
+                _tell_addresses(site, console)
     except ApiError as error:
         raise UsageError(f"{error}\n  `springtide up {environment}` starts again what is missing") from error
     return 0

@@ -74,9 +74,14 @@ def on_this_machine(item: Object, here: Here) -> Object:
 
 
 def hurried(item: Object, here: Here) -> Object:
-    """A ScaledObject by which a service that became too large shrinks soon."""
+    """A ScaledObject by which a service that became too large shrinks soon, and one that nobody asks sleeps soon."""
+    if item["kind"] != "ScaledObject":
+        return item
+    cooled = found_at(item, ("spec", "cooldownPeriod"))
+    if cooled is not None:
+        item = replaced(item, ("spec", "cooldownPeriod"), min(cooled, here.idle_seconds))
     where = ("spec", "advanced", "horizontalPodAutoscalerConfig", "behavior", "scaleDown")
-    if item["kind"] != "ScaledObject" or (down := found_at(item, where)) is None:
+    if (down := found_at(item, where)) is None:
         return item
     most = here.idle_seconds
     policies = [{**policy, "periodSeconds": min(policy["periodSeconds"], most)} for policy in down.get("policies", [])]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from springtide.local import absent, karpenter, pods, runs
+from springtide.local import absent, gateways, karpenter, pods, runs
 from springtide.local.objects import containers, has_unknown, is_secret, kubernetes_objects, pod_template, replaced
 from springtide.local.pools import simulated
 from springtide.local.refs import ENVIRONMENT, Object
@@ -59,6 +59,12 @@ _RULES: tuple[Rule, ...] = (
         instead="KWOKNodeClasses, whose machines join {here.boot_seconds} s after they are asked for",
         why="Karpenter asks its kwok provider for machines here, not EC2",
         change=karpenter.on_kwok,
+    ),
+    Rule(
+        what="Gateways of services that sleep, and where KEDA reads them",
+        instead="{here.gateways_are}",
+        why="they run on system nodes, and there are none here",
+        change=gateways.elsewhere,
     ),
     *absent.RULES,
     Rule(

@@ -1,7 +1,7 @@
 """What is replaced where a plan meets this machine: who says so, in which words, and what this machine can do."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from springtide.local.refs import Object, Ref
 
@@ -35,6 +35,8 @@ class Here:
         start_seconds: How long a simulated pod takes from its node to being ready.
         boot_seconds: How long a simulated machine takes to join.
         idle_seconds: How long an idle machine stays, and how long a service must have been too large before it shrinks.
+        gateways: Port of this machine at which KEDA reads a sleeping service's gateway, by service; none where nobody
+            asks. None: gateways are pods, as in the plan.
     """
 
     real: bool = False
@@ -45,6 +47,12 @@ class Here:
     start_seconds: int = 2
     boot_seconds: int = 3
     idle_seconds: int = 30
+    gateways: Mapping[str, int] | None = field(default_factory=dict)
+
+    @property
+    def gateways_are(self) -> str:
+        """What there is instead of gateways that are pods."""
+        return "one process of this machine for each, on loopback" if self.gateways else "nothing: nobody asks here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from springtide_workloads.gateway.access import by_kubeconfig, in_cluster
 from springtide_workloads.gateway.backends import Backends, Probed
 from springtide_workloads.gateway.server import serve
 from springtide_workloads.gateway.slices import EndpointSlices
+from springtide_workloads.ports import ANY_ADDRESS
 from springtide_workloads.tell import tell
 
 
@@ -28,7 +29,7 @@ def main() -> ExitCode:
     asked = _arguments().parse_args()
     try:
         contract = GatewayContract.from_env(os.environ)
-        asyncio.run(serve(contract, _backends(asked, contract)))
+        asyncio.run(serve(contract, _backends(asked, contract), asked.address))
     except EXPECTED as error:
         tell(str(error))
         return error.code
@@ -46,6 +47,7 @@ def _backends(asked: argparse.Namespace, contract: GatewayContract) -> Backends:
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m springtide_workloads.gateway", description=__doc__)
+    parser.add_argument("--address", default=ANY_ADDRESS, help="answer at this address only; default every one")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--kubeconfig", type=Path, metavar="FILE", help="reach the Kubernetes API as its user")
     where.add_argument(

@@ -21,7 +21,7 @@ from springtide_workloads.gateway.backends import Backends
 from springtide_workloads.gateway.line import Line
 from springtide_workloads.gateway.metrics import Metrics
 from springtide_workloads.gateway.proxy import Proxy
-from springtide_workloads.ports import bound, serve_metrics
+from springtide_workloads.ports import ANY_ADDRESS, bound, serve_metrics
 from springtide_workloads.serve.keys import Keys
 from springtide_workloads.tell import tell
 
@@ -35,7 +35,7 @@ QUIET_SECONDS: Final = 60
 firewalls remember a connection on which nothing moves."""
 
 
-async def serve(contract: GatewayContract, backends: Backends) -> None:
+async def serve(contract: GatewayContract, backends: Backends, address: str = ANY_ADDRESS) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was taken and return.
 
     Raises:
@@ -47,8 +47,8 @@ async def serve(contract: GatewayContract, backends: Backends) -> None:
     metrics = Metrics()
     line = Line(per_replica=contract.in_flight_per_replica, metrics=metrics)
     proxy = Proxy(contract, line, metrics, None if contract.keys_file is None else Keys(Path(contract.keys_file)))
-    runner = await _listening(proxy, contract)
-    serve_metrics(metrics.registry, contract.metrics_port)
+    runner = await _listening(proxy, contract, address)
+    serve_metrics(metrics.registry, contract.metrics_port, address)
     following = asyncio.create_task(_follow(backends, line, proxy))
     stopping = asyncio.create_task(told.wait())
     await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -64,7 +64,7 @@ async def serve(contract: GatewayContract, backends: Backends) -> None:
         following.result()
 
 
-async def _listening(proxy: Proxy, contract: GatewayContract) -> web.AppRunner:
+async def _listening(proxy: Proxy, contract: GatewayContract, address: str) -> web.AppRunner:
     runner = web.AppRunner(
         proxy.application(),
         handle_signals=False,
@@ -74,7 +74,7 @@ async def _listening(proxy: Proxy, contract: GatewayContract) -> web.AppRunner:
         shutdown_timeout=contract.hold_seconds + contract.drain_seconds,
     )
     await runner.setup()
-    await web.SockSite(runner, _asking(bound(contract.http_port)), backlog=BACKLOG).start()
+    await web.SockSite(runner, _asking(bound(contract.http_port, address)), backlog=BACKLOG).start()
     return runner
 
 

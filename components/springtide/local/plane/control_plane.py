@@ -26,6 +26,8 @@ __all__ = ["ControlPlane", "LocalError", "fallen", "kubeconfig", "only", "prepar
 
 _ASKED_EVERY_SECONDS = 0.05
 _RECOVERS_SECONDS = 10.0
+GATEWAYS = "gateway-"
+"""How names of gateways' processes and ports begin."""
 _NEEDED_BYTES = 400 * 2**20
 """etcd writes its log in files of 64 MB, several at once."""
 
@@ -85,6 +87,29 @@ class ControlPlane:
             shutil.copyfile(file, folder / name)
             (folder / name).chmod(0o600)
         self.ensure(programs.event_scaler(self.site), progress)
+
+    def start_gateways(self, wanted: Mapping[str, Mapping[str, str]], progress: Progress) -> None:
+        """What holds the requests of services that sleep; one that is wanted no more goes.
+
+        Args:
+            wanted: Variables of each, by the name of its process.
+            progress: Who is told.
+
+        Raises:
+            LocalError: one does not come up.
+        """
+        admin = self.site.kubeconfig("admin").read_text(encoding="utf-8")
+        for name in wanted:
+            _write(self.site.kubeconfig(name), admin)
+        self._retire(lambda name: name.startswith(GATEWAYS) and name not in wanted, progress)
+        self.ensure((programs.gateway(self.site, name, said) for name, said in wanted.items()), progress)
+
+    def _retire(self, unwanted: Callable[[str], bool], progress: Progress) -> None:
+        for name, item in state.read(self.home.state).processes.items():
+            if unwanted(name):
+                with step(progress, f"stopping {name}"):
+                    process.stop(item, process.PATIENCE_SECONDS)
+                state.write(self.home.state, state.read(self.home.state).lacking(name))
 
     def ensure(self, services: Iterable[Service], progress: Progress) -> None:
         """Start those services that are not running, or run something else than they should, in this order.
@@ -165,8 +190,16 @@ def _writable(home: Home) -> "contextlib.AbstractContextManager[None]":
     return _possible(f"{home.root} cannot be written", fix)
 
 
-def prepare(home: Home, binaries: Mapping[str, Path], tempo: Tempo | None = None) -> ControlPlane:
+def prepare(
+    home: Home, binaries: Mapping[str, Path], tempo: Tempo | None = None, *, gateways: Iterable[str] = ()
+) -> ControlPlane:
     """A control plane, with its keys, ports and configuration written and nothing started.
+
+    Args:
+        home: Its folders.
+        binaries: Its programs.
+        tempo: How soon autoscalers act.
+        gateways: Names of ports that gateways need.
 
     Raises:
         LocalError: the folder cannot be written, or the disk is full.
@@ -180,7 +213,10 @@ def prepare(home: Home, binaries: Mapping[str, Path], tempo: Tempo | None = None
     found = state.read(home.state)
     alive = {name for name, item in found.processes.items() if item.alive}
     with _possible("no ports for a control plane", "end programs that listen on them"):
-        chosen = ports.given(programs.PORTS, found.ports, kept=lambda name: _owner(name) in alive)
+        names = dict.fromkeys(
+            (*programs.PORTS, *gateways, *(name for name in found.ports if name.startswith(GATEWAYS)))
+        )
+        chosen = ports.given(names, found.ports, kept=lambda name: _owner(name) in alive)
     with _writable(home):
         made = keys(home.keys, dt.datetime.now(dt.UTC))
         site = Site(home=home, binaries=binaries, keys=made, ports=chosen, tempo=Tempo() if tempo is None else tempo)
@@ -200,6 +236,8 @@ def _configure(site: Site) -> None:
 
 def _owner(port: str) -> str:
     """Name of the process that listens on a port."""
+    if port.startswith(GATEWAYS):
+        return port.partition(":")[0]
     names = {"keda-adapter": "keda-adapter", "keda-adapter-metrics": "keda-adapter"}
     prefixes = {"etcd": "etcd", "karpenter": "karpenter", "keda": "keda-operator", "kubelet": "kubelet"}
     return names.get(port) or prefixes.get(port.partition("-")[0], port)
@@ -256,6 +294,27 @@ def _write(file: Path, content: str) -> None:
 def only(home: Home, waits: Callable[[], None]) -> "contextlib.AbstractContextManager[None]":
     """What changes an environment does so alone: a second command waits for the first."""
     return alone(home.root.with_name(f"{home.root.name}.lock"), waits)
+
+
+def reserved(home: Home, names: Iterable[str]) -> dict[str, int]:
+    """Ports for those names, kept for them: what is applied may speak of them before anything listens there.
+
+    Raises:
+        LocalError: the folder cannot be written, or there are no ports.
+    """
+    found = state.read(home.state)
+    alive = {name for name, item in found.processes.items() if item.alive}
+    every = dict.fromkeys((*found.ports, *names))
+    with _possible("no ports for gateways", "end programs that listen on them"):
+        chosen = ports.given(every, found.ports, kept=lambda name: _owner(name) in alive)
+    with _writable(home):
+        state.write(home.state, replace(found, ports=chosen))
+    return {name: chosen[name] for name in names}
+
+
+def known_ports(home: Home) -> dict[str, int]:
+    """Ports of an environment, by the name of who listens."""
+    return dict(state.read(home.state).ports)
 
 
 def running(home: Home) -> dict[str, Started]:

@@ -1,6 +1,7 @@
 """The programs of a control plane: command lines, in the order they start, and how each says that it is well."""
 
 import ipaddress
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,13 @@ from springtide.local.home import Home
 from springtide.local.plane.certificates import AUTHORITY, FRONT_AUTHORITY, Keys
 from springtide.local.plane.ports import LOOPBACK
 from springtide.local.plane.process import Program
+from springtide_workloads.contract import LIVE_PATH
 
 SERVICES = ipaddress.ip_network("10.96.0.0/16")
 """Addresses that Services are given. Nothing routes them here."""
 _SCHEDULER_QPS = 300
+_GATEWAY_PATIENCE_SECONDS = 5.0
+"""How long a gateway may finish what it holds when the environment goes down or it is started anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +86,9 @@ PORTS = (
     *("karpenter-metrics", "karpenter-health", "keda-health", "keda-metrics", "keda-grpc", "keda-adapter"),
     *("keda-adapter-metrics", "kubelet", "kubelet-health"),
 )
-"""What needs a port."""
+"""What needs a port, besides gateways."""
+GATEWAY = "springtide_workloads.gateway"
+"""Module that holds the requests of a service that sleeps."""
 
 
 def core(site: Site) -> tuple[Service, ...]:
@@ -118,6 +124,28 @@ def autoscaler(site: Site) -> tuple[Service, ...]:
 def event_scaler(site: Site) -> tuple[Service, ...]:
     """KEDA: what wakes services and gives autoscalers their figures. Its resource definitions must be there before."""
     return (_keda_operator(site), _keda_adapter(site))
+
+
+def gateway(site: Site, name: str, environment: Mapping[str, str]) -> Service:
+    """What holds a sleeping service's requests and wakes it.
+
+    Args:
+        site: What command lines are made of; it has two ports for it, `name` and `name:metrics`.
+        name: Of the process, `gateway-<service>`.
+        environment: Its contract, with the namespace of the service.
+    """
+    ports = {"SPRINGTIDE_HTTP_PORT": site.ports[name], "SPRINGTIDE_METRICS_PORT": site.ports[f"{name}:metrics"]}
+    program = Program(
+        name=name,
+        words=(
+            *(sys.executable, "-m", GATEWAY, "--kubeconfig", str(site.kubeconfig(name))),
+            *("--address", LOOPBACK),
+        ),
+        environment={**environment, **{key: str(port) for key, port in ports.items()}},
+        files=(site.kubeconfig(name),),
+        patience_seconds=_GATEWAY_PATIENCE_SECONDS,
+    )
+    return Service(program=program, health=Health(url=f"http://{LOOPBACK}:{site.ports[name]}{LIVE_PATH}"))
 
 
 def _etcd(site: Site) -> Service:

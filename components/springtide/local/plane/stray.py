@@ -8,8 +8,10 @@ import psutil
 from springtide.local.home import Home
 from springtide.local.plane import process, programs
 
-_PACKAGE = "springtide.local."
+_PACKAGES = ("springtide.local.", programs.GATEWAY)
 """How modules of ours that run as processes begin: `python -m springtide.local.…`."""
+_TOLD_APART = 3
+"""Words of a gateway's command line, from its module on, that say whose it is: each has a kubeconfig of its own."""
 
 
 def strays(home: Home) -> list[psutil.Process]:
@@ -39,13 +41,15 @@ def end(found: Iterable[psutil.Process]) -> None:
 
 def _ours(words: Sequence[str]) -> bool:
     kind = _kind(words)
-    return kind in programs.NAMES or kind.startswith(_PACKAGE)
+    return kind in programs.NAMES or kind.startswith(_PACKAGES)
 
 
 def _kind(words: Sequence[str]) -> str:
     """The module of ours that a command line runs, else the name of its program."""
-    module = next((word for word in words[1:3] if word.startswith(_PACKAGE)), None)
-    return (Path(words[0]).name if words else "") if module is None else module
+    at = next((at for at, word in enumerate(words[:3]) if at and word.startswith(_PACKAGES)), None)
+    if at is None:
+        return Path(words[0]).name if words else ""
+    return " ".join(words[at : at + _TOLD_APART]) if words[at] == programs.GATEWAY else words[at]
 
 
 def _words(item: psutil.Process) -> list[str]:
