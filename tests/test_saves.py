@@ -22,7 +22,7 @@ JOBS = st.builds(
     nodes=st.integers(1, 64),
     checkpoint_gib=st.none() | st.floats(0.1, 10_000),
     save_seconds=st.none() | st.floats(0.1, 1000),
-    on_notice=st.sampled_from(["save", "leave"]),
+    on_notice=st.sampled_from([None, "save", "leave"]),
 )
 
 

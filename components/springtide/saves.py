@@ -60,7 +60,7 @@ def _built_in_gib(recipe: str) -> float | None:
 def findings(spec: JobSpec, allowed: Grace, *, bucket: bool) -> list[Finding]:
     """What is impossible: a last save that takes longer than a notice leaves for it."""
     save, deadline = expected(spec, bucket=bucket), allowed.save_deadline_seconds
-    if not allowed.notice_seconds or spec.on_notice != "save" or save.seconds is None or save.seconds <= deadline:
+    if not allowed.notice_seconds or spec.leaves or save.seconds is None or save.seconds <= deadline:
         return []
     key = "/save_seconds" if save.measured else "/checkpoint_gib" if spec.checkpoint_gib is not None else "/recipe"
     value = {"/save_seconds": spec.save_seconds, "/checkpoint_gib": spec.checkpoint_gib}.get(key, spec.recipe)
@@ -85,7 +85,7 @@ def outlook(spec: JobSpec, allowed: Grace, *, bucket: bool) -> str:
     """What an interruption costs a run, in words for the plan."""
     if not allowed.notice_seconds:
         return "no machine is taken back with notice; a lost one costs up to one checkpoint interval"
-    if spec.on_notice != "save":
+    if spec.leaves:
         return "a notice costs up to one checkpoint interval, as on_notice: leave says"
     save = expected(spec, bucket=bucket)
     within = f"{allowed.save_deadline_seconds} s are left for it after a notice"

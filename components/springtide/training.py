@@ -287,7 +287,7 @@ def _contract(name: str, spec: JobSpec, args: TrainingJobArgs, allowed: grace.Gr
 
 def save_deadline(spec: JobSpec, allowed: grace.Grace) -> int:
     """Seconds within which a run's last save must be whole; 0 for one that leaves without."""
-    return allowed.save_deadline_seconds if spec.on_notice == "save" else 0
+    return 0 if spec.leaves else allowed.save_deadline_seconds
 
 
 def data_url(data: StorageRef) -> str:

@@ -161,7 +161,9 @@ def test_a_full_disk_is_told_with_rank_and_phase_and_the_checkpoint_before_is_go
     # a limit on the size of any file stands for a disk that is full: the write ends short, then fails
     code, text = training.start(prefix=("prlimit", "--fsize=50000")).ends()
     assert code == ExitCode.STORAGE, text
-    assert re.search(rf"rank \d failed in phase 'write' of saving step {BEGUN + EVERY}: cannot write file://", text), text
+    assert re.search(rf"rank \d failed in phase 'write' of saving step {BEGUN + EVERY}: cannot write file://", text), (
+        text
+    )
     assert "Traceback" not in text
     assert (training.saved(), training.count("restarted")) == (BEGUN, 0)
     assert not list(training.place.glob("checkpoints/*/*.part-*"))

@@ -54,7 +54,9 @@ def test_where_nobody_asks_the_report_says_so() -> None:
 
 def test_only_gateways_are_told_apart_by_more_than_their_program() -> None:
     chat, talk = (
-        _kind(["python", "-m", "springtide_workloads.gateway", "--kubeconfig", f"/x/gateway-{name}", "--address", "::1"])
+        _kind(
+            ["python", "-m", "springtide_workloads.gateway", "--kubeconfig", f"/x/gateway-{name}", "--address", "::1"]
+        )
         for name in ("chat", "talk")
     )
     assert chat != talk

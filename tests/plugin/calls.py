@@ -165,6 +165,7 @@ def most() -> list[Call]:
         Call(component="TrainingJob", name="gpt", inputs={
             "cluster": inside, "pool": pool("aws"), "checkpoints": bucket(), "data": FILES, "queue": QUEUE,
             "recipe": "gpt_small:steps=200", "nodes": 2, "run": "first", "image": IMAGE, "fabrics": ["efa"],
+            "checkpointGib": 12.5, "saveSeconds": 20.5, "onNotice": "leave",
         }),
         Call(component="WorkloadIdentity", name="writer", inputs={
             "cluster": inside, "grants": [{"storage": bucket(), "prefix": "jobs/gpt", "write": True}],

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.environment_files import ROOT, edited, project
+from tests.environment_files import ROOT, project
 from tests.recordings import Recorded, of_text, pod_of, variables_of
 
 from springtide.offline.cost import estimate
@@ -95,7 +95,7 @@ def test_the_picture_shows_what_is_simulated_and_what_was_there_before(plan: Pla
 
 def test_a_budget_is_held_to_what_the_machines_would_cost(tmp_path: Path) -> None:
     text = (ROOT / "stacks" / "Pulumi.local.yaml").read_text(encoding="utf-8")
-    poor = edited(("  policies:", "  policies:\n    budget_usd_per_hour: 200"), text=text)
+    poor = f"{text}  policies: {{ budget_usd_per_hour: 200 }}\n"
     [found] = plan_environment(project(tmp_path, poor, "local"), "local").findings
     assert (found.rule, found.stops) == ("policy/gpu-ceiling-budget", True)
     assert "train 8 of p5.48xlarge" in found.message

@@ -67,6 +67,8 @@ def test_without_an_image_intent_is_registered_and_nothing_runs() -> None:
         "fabrics": [],
         "gpusPerNode": 1,
         "graceSeconds": 110,
+        "interruption": "a save takes about 0.5 s (estimated: 1.0 GiB); 90 s are left for it after a notice: "
+        "a notice costs one step at most",
         "nodes": 2,
         "noticeSeconds": 120,
         "pool": "train",

@@ -14,7 +14,7 @@ from springtide.offline.record import Recording, record
 STACKS = ROOT / "stacks"
 DIGEST = f"sha256:{'0123456789abcdef' * 4}"
 PLATFORMS = ("prod-aws", "prod-gcp")
-OF_THE_CLOUD = {"noticeSeconds", "graceSeconds", "saveDeadlineSeconds"}
+OF_THE_CLOUD = {"noticeSeconds", "graceSeconds", "saveDeadlineSeconds", "interruption"}
 """What a job's component says of the machines it runs on."""
 
 

@@ -41,7 +41,10 @@ def trained(start: float, steps: range, writer: str = "w1", attempt: str = "a", 
     """A second a step, a report each ten steps."""
     first = at(start, opened, attempt, writer, step=steps.start)
     reports = range(steps.start + 10, steps.stop + 1, 10)
-    return [first, *(at(start + s - steps.start, Event.PROGRESS.value, attempt, writer, step=s, seconds={}) for s in reports)]
+    return [
+        first,
+        *(at(start + s - steps.start, Event.PROGRESS.value, attempt, writer, step=s, seconds={}) for s in reports),
+    ]
 
 
 def seconds(goodput: Goodput) -> dict[str, float]:
@@ -126,14 +129,21 @@ def test_no_log_is_no_time() -> None:
 
 
 def test_an_undisturbed_run_starts_and_is_useful() -> None:
-    events = [joined(0), *trained(8, range(30)), at(40, Event.EXPORTED, writer="w1", step=30), by_agent(41, Event.LEFT.value)]
+    events = [
+        joined(0),
+        *trained(8, range(30)),
+        at(40, Event.EXPORTED, writer="w1", step=30),
+        by_agent(41, Event.LEFT.value),
+    ]
     goodput = Timeline.of(events, until=T0 + 10_000_000)
     assert seconds(goodput) == {"starting": 8, "useful": 32}
     assert (goodput.ended, goodput.useful_steps, goodput.redone_steps, goodput.losses) == (True, 30, 0, 0)
 
 
 def test_waiting_for_data_and_copies_of_saves_are_stalls() -> None:
-    report = at(10, Event.PROGRESS.value, writer="w", step=10, seconds={"data": 1.5, "save": 0.5, "wait": 1.0, "forward": 7.0})
+    report = at(
+        10, Event.PROGRESS.value, writer="w", step=10, seconds={"data": 1.5, "save": 0.5, "wait": 1.0, "forward": 7.0}
+    )
     goodput = Timeline.of([at(0, "started", writer="w", step=0), report])
     assert seconds(goodput) == {"stalled": 3, "useful": 7}
 
@@ -195,7 +205,11 @@ def test_one_node_of_two_that_is_missing_is_waited_for() -> None:
 
 def test_a_run_that_shrinks_waits_for_no_more_nodes_than_it_wants() -> None:
     events = [joined(0, "a", 0, 2), joined(0, "b", 1, 2), *trained(0, range(10))]
-    events += [at(10, Event.INTERRUPTED, writer="w1", step=10), by_agent(10, Event.LEFT.value, "a"), by_agent(10, Event.LEFT.value, "b")]
+    events += [
+        at(10, Event.INTERRUPTED, writer="w1", step=10),
+        by_agent(10, Event.LEFT.value, "a"),
+        by_agent(10, Event.LEFT.value, "b"),
+    ]
     events += [joined(30, "c", 0, 1), *trained(33, range(10, 20), "w2", "c", opened="restored")]
     assert seconds(Timeline.of(events)) == {"useful": 20, "waiting": 20, "starting": 3}
 
@@ -346,7 +360,9 @@ def shapes(svg: str) -> Mapping[str, list[ET.Element]]:
 def test_the_picture_has_a_line_for_each_set_of_processes_and_a_band_for_each_span() -> None:
     events = [joined(0), *trained(5, range(20)), by_agent(29, Event.RESTARTED)]
     events += trained(35, range(15, 45), "w2", opened="restored")
-    events = [event | ({"loss": 4 - event["step"] / 20} if event["event"] == Event.PROGRESS.value else {}) for event in events]
+    events = [
+        event | ({"loss": 4 - event["step"] / 20} if event["event"] == Event.PROGRESS.value else {}) for event in events
+    ]
     goodput = Timeline.of(events)
     found = shapes(picture([("a < b", events, goodput), ("second", events[:4], Timeline.of(events[:4]))]))
     assert len(found["polyline"]) == 3

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from springtide_workloads.storage import Store
 from springtide_workloads.contract import Event, Layout
+from springtide_workloads.storage import Store
 from springtide_workloads.train.events import EventLog, read_events
 from springtide_workloads.train.progress import (
     CALM_SECONDS,

@@ -26,7 +26,7 @@ SHAPE = GPTConfig(layers=1, heads=2, width=16, context=8)
 
 def model() -> Model:
     torch.manual_seed(0)
-    about = Export(run="tiny", recipe={}, step=1, held_out_loss=1.0, bigram_loss=2.0, sha256="")
+    about = Export(run="tiny", recipe={}, model={}, step=1, held_out_loss=1.0, bigram_loss=2.0, sha256="")
     return Model(about=about, module=SHAPE.build().eval(), context=8, device=torch.device("cpu"))
 
 

@@ -186,7 +186,7 @@ def test_a_kind_of_model_that_this_server_does_not_know_is_a_setting_to_change(f
     shutil.copytree(finished, tmp_path / "copy")
     config = tmp_path / "copy" / Layout.EXPORT_CONFIG
     config.write_text(config.read_text().replace('"kind": "gpt"', '"kind": "mamba"'))
-    with pytest.raises(ConfigError, match="of kind 'mamba' and this server knows gpt"):
+    with pytest.raises(ConfigError, match="of kind 'mamba', which this image does not have"):
         Model.load(Store((tmp_path / "copy").as_uri()), Device.CPU)
 
 

@@ -38,7 +38,8 @@ def together(world: int, function: Callable[..., Any], *args: Any, may_die: bool
     with tempfile.TemporaryDirectory() as place:
         root = str(Path.cwd())
         processes = [
-            _CONTEXT.Process(target=_rank, args=(rank, world, place, root, function, args)) for rank in range(world)
+            _CONTEXT.Process(target=_rank, args=(rank, world, place, root, dict(os.environ), function, args))
+            for rank in range(world)
         ]
         for process in processes:
             process.start()
@@ -67,8 +68,16 @@ def _result(path: Path) -> tuple[str, Any]:
 
 
 def _rank(  # noqa: PLR0913, PLR0917  what a process is told
-    rank: int, world: int, place: str, root: str, function: Callable[..., Any], args: tuple[Any, ...]
+    rank: int,
+    world: int,
+    place: str,
+    root: str,
+    env: dict[str, str],
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
 ) -> None:
+    # the server that forks was started with another test's variables
+    os.environ.update(env)
     import torch  # noqa: PLC0415  preloaded
     import torch.distributed as dist  # noqa: PLC0415
 

@@ -91,7 +91,9 @@ def train(args: argparse.Namespace) -> int:
         took = "" if before else f"{time.monotonic() - started:.0f} s"
         sys.stdout.write(_table(after, folder, took))
         if not before:
-            sys.stdout.write("\n" + goodput.table(goodput.account(Store(folder.absolute().as_uri())), goodput.price(os.environ)))
+            sys.stdout.write(
+                "\n" + goodput.table(goodput.account(Store(folder.absolute().as_uri())), goodput.price(os.environ))
+            )
     if code == ExitCode.INTERRUPTED:
         tell("stopped, and what was done is saved: the same command goes on from there")
     return code

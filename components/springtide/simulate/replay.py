@@ -91,7 +91,7 @@ class _Stage:
                 break
             now = upcoming
             self._happen(now)
-        return self._closing(max(end if end < math.inf else now, self._run.trace.seconds))
+        return self._closing(max(end if end < math.inf else now, now, self._run.trace.seconds))
 
     def _happen(self, now: float) -> None:
         self._fleet.happen(now)

@@ -58,7 +58,9 @@ def positive(path: str, value: float | None) -> list[Finding]:
     """What is wrong with a quantity that may be left out, and is more than nothing where it is said."""
     if value is None or 0 < value <= MOST_OF_ANYTHING:
         return []
-    return [refuse("spec/positive", path, value, f"{value:g} is no such quantity.", "write a number above 0, or nothing")]
+    return [
+        refuse("spec/positive", path, value, f"{value:g} is no such quantity.", "write a number above 0, or nothing")
+    ]
 
 
 def network_range(path: str, value: str, *, widest: int = 0, narrowest: int = 32) -> list[Finding]:

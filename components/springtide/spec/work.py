@@ -35,7 +35,12 @@ class JobSpec:
     fabrics: tuple[str, ...] = ()
     checkpoint_gib: float | None = None
     save_seconds: float | None = None
-    on_notice: str = "save"
+    on_notice: str | None = None
+
+    @property
+    def leaves(self) -> bool:
+        """Whether a run that is told to stop leaves with its newest checkpoint, and does not save once more."""
+        return self.on_notice == "leave"
 
     def findings(self) -> list[Finding]:
         """What is impossible about this job."""
@@ -48,7 +53,7 @@ class JobSpec:
             *fabrics,
             *positive("/checkpoint_gib", self.checkpoint_gib),
             *positive("/save_seconds", self.save_seconds),
-            *one_of("/on_notice", self.on_notice, ON_NOTICE),
+            *([] if self.on_notice is None else one_of("/on_notice", self.on_notice, ON_NOTICE)),
         ]
 
 

@@ -14,7 +14,9 @@ from springtide_workloads.recipes.config import AdamW, Recipe
 from springtide_workloads.recipes.gpt import gpt_1b, gpt_medium, gpt_small, gpt_tiny
 from springtide_workloads.recipes.tuned import tuned
 
-RECIPES: Final[Mapping[str, Callable[..., Recipe]]] = {f.__name__: f for f in (gpt_tiny, gpt_small, gpt_medium, gpt_1b, tuned)}
+RECIPES: Final[Mapping[str, Callable[..., Recipe]]] = {
+    f.__name__: f for f in (gpt_tiny, gpt_small, gpt_medium, gpt_1b, tuned)
+}
 
 __all__ = ["RECIPES", "AdamW", "Recipe", "resolve"]
 
@@ -85,4 +87,6 @@ _READERS: Final[Mapping[Any, Callable[[str], Any]]] = {bool: _switch}
 def _out_of_range(recipe: Recipe) -> list[str]:
     counts = ("steps", "batch", "accumulate", "save_every", "eval_every", "keep")
     given = {key: getattr(recipe, key) for key in counts}
-    return [f"{key} is {value}: it must be at least 1" for key, value in given.items() if value is not None and value < 1]
+    return [
+        f"{key} is {value}: it must be at least 1" for key, value in given.items() if value is not None and value < 1
+    ]

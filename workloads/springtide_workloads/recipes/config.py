@@ -33,7 +33,9 @@ class AdamW:
         matrices = [p for p in trained if p.ndim > 1]
         others = [p for p in trained if p.ndim <= 1]
         groups: list[dict[str, Any]] = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
-        return torch.optim.AdamW([group for group in groups if group["params"]], lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
+        return torch.optim.AdamW(
+            [group for group in groups if group["params"]], lr=self.lr, betas=self.betas, weight_decay=self.weight_decay
+        )
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of the step after `step` of `steps`."""
@@ -68,7 +70,7 @@ class Recipe:
     """What is made small: the mean over the batch's rows."""
     start: str | None = None
     """Weights to begin with: URL of a finished run, or of a `*.safetensors`. Default None: freshly drawn ones."""
-    parallel: Parallel = Parallel()
+    parallel: Parallel = Parallel()  # noqa: RUF009  frozen
     """How the processes divide the work."""
     accumulate: int = 1
     """Parts that a rank computes its share of a batch in, one after the other: less memory, the same step."""

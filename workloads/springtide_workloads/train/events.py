@@ -108,7 +108,11 @@ class EventLog:
             The milliseconds it was put forward, at best 0. The agent writes them into its `joined` event as `clock_ms`;
             processes of its attempt find them there and go by the same clock.
         """
-        agents = [event for event in history if event.get("attempt") == self.attempt and event.get("event") == Event.JOINED.value]
+        agents = [
+            event
+            for event in history
+            if event.get("attempt") == self.attempt and event.get("event") == Event.JOINED.value
+        ]
         self.clock.forward(int(agents[-1].get("clock_ms", 0)) if agents and self.attempt is not None else 0)
         newest = max((ms for event in history if (ms := ms_of(event)) is not None), default=0)
         self.clock.forward(max(0, newest - self.clock.ms()))

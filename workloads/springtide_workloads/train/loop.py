@@ -153,7 +153,14 @@ class _Training(Run):
         if done.step == self.told:
             return
         self.told = done.step
-        self.reporter.know(checkpoint={"step": done.step, "seconds": done.seconds, "bytes": done.bytes, "time_ms": self.events.clock.ms()})
+        self.reporter.know(
+            checkpoint={
+                "step": done.step,
+                "seconds": done.seconds,
+                "bytes": done.bytes,
+                "time_ms": self.events.clock.ms(),
+            }
+        )
         late = 0 < self.job.save_deadline_seconds < done.seconds
         note = f", later than the {self.job.save_deadline_seconds} s that a notice leaves" if late else ""
         self.progress.say(done.step, f"saved in {done.seconds:.2f} s, a stall of {done.stall_seconds:.3f} s{note}")

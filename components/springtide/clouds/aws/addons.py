@@ -57,6 +57,7 @@ def addon(name: str, cluster: ClusterRef, parent: pulumi.Resource) -> aws.eks.Ad
     Raises:
         LookupError: there is no such add-on; `controllers.unknown` says so before it comes to this.
     """
+    driver = ADDONS[name]
     return aws.eks.Addon(
         name,
         addon_name=name,
@@ -64,7 +65,7 @@ def addon(name: str, cluster: ClusterRef, parent: pulumi.Resource) -> aws.eks.Ad
         cluster_name=pulumi.Output.all(cluster["name"], cluster["namespace"]).apply(lambda known: str(known[0])),
         resolve_conflicts_on_create="OVERWRITE",
         resolve_conflicts_on_update="OVERWRITE",
-        opts=child_of(parent, depends_on=_identities(ADDONS[name], cluster, parent)),
+        opts=child_of(parent, depends_on=_identities(driver, cluster, parent)),
     )
 
 

@@ -19,7 +19,7 @@ def same_recipe(then: dict[str, Any], recipe: Recipe) -> None:
     """
     now = recipe.to_json()
     # a run that asked for the same bits is asked to get them in the same way
-    free = HOW_OFTEN if recipe.exact is not None else HOW_OFTEN | HOW
+    free = HOW_OFTEN if now.get("exact") is not None else HOW_OFTEN | HOW
     changed = sorted(key for key in (then.keys() | now.keys()) - free if then.get(key) != now.get(key))
     if not changed:
         return
