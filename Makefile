@@ -32,7 +32,7 @@ serve: $(MARKS)/workloads ## Serve what `make train` exported, over HTTP
 policies: $(MARKS)/policies ## Install what `pulumi up --policy-pack policies` needs
 
 test: $(MARKS)/dev ## Run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-local: $(MARKS)/dev ## Run the tests that need a control plane on this machine; builds it first, once
 	@$(BIN)/python -m springtide.local.build

@@ -93,7 +93,7 @@ def ours(  # noqa: PLR0913  the shape
 
     device = torch.device("cuda", 0)
     torch.cuda.set_device(device)
-    dist.init_process_group("cpu:gloo,cuda:nccl", store=dist.HashStore(), rank=0, world_size=1)
+    dist.init_process_group("cpu:gloo,cuda:nccl", store=dist.HashStore(), rank=0, world_size=1)  # type: ignore[attr-defined]
     recipe = Recipe(
         name="bench", model=GPTConfig(layers=layers, heads=heads, width=width, context=context, vocab=vocab),
         data=TextData(context=context), optimizer=AdamW(lr=8e-4), steps=1000, batch=batch, eval_every=1000, bf16=True,

@@ -82,7 +82,7 @@ def main() -> None:
         with torch.autocast("cuda", dtype=torch.bfloat16):
             loss = loss_of(model(tokens[:, :-1]), tokens[:, 1:])
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
         optimizer.step()
         return loss.detach()

@@ -147,4 +147,4 @@ def slow_saves(longer: float) -> None:
             time.sleep(longer)
         write(store, path, data)
 
-    Store.write = slowly  # type: ignore[method-assign]
+    Store.write = slowly  # type: ignore[method-assign, assignment]

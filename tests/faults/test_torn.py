@@ -81,7 +81,7 @@ def test_a_full_disk_is_an_error_with_rank_and_phase_and_the_old_checkpoint_stay
 def two_saved(ranks: Ranks, url: str) -> None:
     for step in (1, 2):
         made = checkpoints(ranks, url)
-        made.recipe.keep = 2  # type: ignore[misc]
+        made._shelf.keep = 2
         made.save(state_of(step))
         made.close()
 

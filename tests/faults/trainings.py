@@ -1,9 +1,10 @@
 """Runs of the recipe with faults, and what became of them."""
 
 import os
-import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +25,14 @@ class Training:
     launch: Launcher
     place: Path
     recipe: str = RECIPE
-    begun: int = 0
-    """How many trees it has had."""
     faults: Path = field(init=False)
-    """Where the newest tree leaves its words."""
-
-    def __post_init__(self) -> None:
-        self.faults = self.place.with_name(f"{self.place.name}-faults")
+    """Where the newest tree leaves its words: what is left of the one before may still write its own."""
 
     def start(
         self, fault: str = "", *, prefix: tuple[str, ...] = (), slow: Mapping[str, float] | None = None, **changes: Any
     ) -> Process:
         """Starts a tree that goes on with the run."""
-        shutil.rmtree(self.faults, ignore_errors=True)
-        self.faults.mkdir()
-        self.begun += 1
+        self.faults = Path(tempfile.mkdtemp(prefix="faults-", dir=self.place.parent))
         contract = job(self.place, **{"recipe": self.recipe, "scratch_dir": str(self.faults)} | changes)
         env = contract.to_env() | {"PYTHONPATH": str(ROOT), "FAULT_PLACE": str(self.faults), "FAULT": fault}
         env |= {f"FAULT_{name.upper()}_SECONDS": str(value) for name, value in (slow or {}).items()}
@@ -49,9 +43,19 @@ class Training:
 
     def made(self, rank: int = 0) -> int:
         """Steps that the newest tree's rank has begun, of all steps of the run; 0 when it began none."""
+        steps = self.steps(rank)
+        return steps[-1] + 1 if steps else 0
+
+    def steps(self, rank: int = 0) -> list[int]:
+        """Steps made before each one that the newest tree's rank has begun."""
         path = self.faults / f"steps-{rank}"
-        lines = path.read_text().split() if path.exists() else []
-        return int(lines[-1]) + 1 if lines else 0
+        return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+    def lost(self) -> int:
+        """Most steps that the newest tree has made for nothing at one time: by a restart in place, or by its own end."""
+        steps = self.steps()
+        redone = [before + 1 - after for before, after in pairwise(steps)]
+        return max([*redone, self.made() - self.saved() if steps else 0])
 
     def saved(self) -> int:
         """Step of the newest published checkpoint; 0 without any."""

@@ -40,7 +40,8 @@ def weight(seed: int, rows: int, columns: int, size: float = 1.0) -> Tensor:
 def stored(layer: Int8Linear | Int4Linear) -> Tensor:
     """The weight that a quantized layer multiplies with: what it makes of the unit vectors."""
     columns = layer.columns if isinstance(layer, Int4Linear) else layer.get_buffer("quantized").shape[1]
-    return layer(torch.eye(columns)).T
+    found: Tensor = layer(torch.eye(columns)).T
+    return found
 
 
 def model(seed: int = 0) -> nn.Module:
@@ -151,7 +152,8 @@ def text(tmp_path: Path) -> Path:
     """A folder of a little text."""
     place = tmp_path / "text"
     place.mkdir()
-    (place / "some.txt").write_text("the quick brown fox jumps over the lazy dog\n" * 2000)
+    paragraphs = (f"{number} quick brown foxes jump over {number} lazy dogs" for number in range(200))
+    (place / "some.txt").write_text("\n\n".join(paragraphs))
     return place
 
 

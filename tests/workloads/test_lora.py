@@ -16,7 +16,7 @@ from springtide_workloads.errors import ConfigError, StorageError
 from springtide_workloads.models import config_of, described
 from springtide_workloads.models.exported import load_weights, read, weights_at
 from springtide_workloads.models.gpt import GPTConfig
-from springtide_workloads.models.lora import ADAPTER, LoRAConfig, adapted, adapters, merged
+from springtide_workloads.models.lora import ADAPTER, AdaptedLinear, LoRAConfig, adapted, adapters, merged
 from springtide_workloads.recipes import resolve
 from springtide_workloads.storage import Store
 from springtide_workloads.train.export import export
@@ -73,7 +73,8 @@ def test_a_layer_merges_itself_as_the_whole_model_does() -> None:
     model = learnt(adapted(nn.Sequential(nn.Linear(8, 6)), rank=2, alpha=3.0), 1)
     layer = model.get_submodule("0")
     found = merged(dict(model.state_dict()), rank=2, alpha=3.0)
-    assert torch.equal(found["0.weight"], layer.merged())  # type: ignore[operator]  a method of AdaptedLinear
+    assert isinstance(layer, AdaptedLinear)
+    assert torch.equal(found["0.weight"], layer.merged())
     assert torch.equal(found["0.bias"], layer.get_parameter("bias"))
     assert set(found) == {"0.weight", "0.bias"}
 

@@ -170,16 +170,23 @@ def _ready(child: _Child, port: int) -> bool:
 
 
 def _table(export: Export, folder: Path, took: str) -> str:
-    better = 1 - export.held_out_loss / export.bigram_loss
     rows = {
         "steps": f"{export.step:,}" + (f" in {took}" if took else ", finished before: nothing to do"),
         "held-out loss": f"{export.held_out_loss:.3f} nats a byte",
-        "bigram baseline": f"{export.bigram_loss:.3f} nats a byte; the model is {better:.0%} below it",
+        **_baseline(export),
         "export": f"{folder / Layout.EXPORT}, sha256 {export.sha256[:16]}",
         "next": "make serve, or python -m springtide_workloads.local serve",
     }
     width = max(map(len, rows))
     return "\n" + "".join(f"{name:<{width}}   {value}\n" for name, value in rows.items())
+
+
+def _baseline(export: Export) -> dict[str, str]:
+    """What counting pairs of bytes reaches, where that says something."""
+    if export.bigram_loss is None:
+        return {}
+    better = 1 - export.held_out_loss / export.bigram_loss
+    return {"bigram baseline": f"{export.bigram_loss:.3f} nats a byte; the model is {better:.0%} below it"}
 
 
 def _export(folder: Path) -> Export | None:

@@ -10,7 +10,7 @@ from springtide.local.home import Home
 from springtide.local.plane.certificates import AUTHORITY, FRONT_AUTHORITY, Keys
 from springtide.local.plane.ports import LOOPBACK
 from springtide.local.plane.process import Program
-from springtide_workloads.contract import LIVE_PATH
+from springtide_workloads.contract import LIVE_PATH, Env
 
 SERVICES = ipaddress.ip_network("10.96.0.0/16")
 """Addresses that Services are given. Nothing routes them here."""
@@ -134,14 +134,19 @@ def gateway(site: Site, name: str, environment: Mapping[str, str]) -> Service:
         name: Of the process, `gateway-<service>`.
         environment: Its contract, with the namespace of the service.
     """
-    ports = {"SPRINGTIDE_HTTP_PORT": site.ports[name], "SPRINGTIDE_METRICS_PORT": site.ports[f"{name}:metrics"]}
+    here = {
+        Env.HTTP_PORT: site.ports[name],
+        Env.METRICS_PORT: site.ports[f"{name}:metrics"],
+        # no load balancer has to learn that it goes
+        Env.PROPAGATION_SECONDS: 0,
+    }
     program = Program(
         name=name,
         words=(
             *(sys.executable, "-m", GATEWAY, "--kubeconfig", str(site.kubeconfig(name))),
             *("--address", LOOPBACK),
         ),
-        environment={**environment, **{key: str(port) for key, port in ports.items()}},
+        environment={**environment, **{key.value: str(value) for key, value in here.items()}},
         files=(site.kubeconfig(name),),
         patience_seconds=_GATEWAY_PATIENCE_SECONDS,
     )
