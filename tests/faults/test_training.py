@@ -197,7 +197,8 @@ def test_a_second_agent_waits_for_the_first_and_takes_over_what_it_saved(
     first.told(signal.SIGTERM)
     assert [first.wait(), second.wait()] == [ExitCode.INTERRUPTED, ExitCode.DONE], first.text() + second.text()
     saved = [each["step"] for each in events(training.place) if each["event"] == "saved"]
-    assert saved == [10, BEGUN, 25, 30, 40, 50, STEPS]
+    # the life before was killed as soon as its second checkpoint was there: maybe before it could tell of it
+    assert [step for step in saved if step != BEGUN] == [10, 25, 30, 40, 50, STEPS]
     assert training.last("restored")["step"] == 25
     assert training.digest() == undisturbed.digest()
 

@@ -167,6 +167,7 @@ def test_a_changed_file_is_shown_as_a_difference_and_what_left_it_goes(up: Api, 
         text.replace("max_nodes: 4", "max_nodes: 2")
         .replace("scale_on: { in_flight_per_replica: 4 }", "")
         .replace("min: 0, max: 3 }", "min: 1, max: 1 }")
+        + '  policies: { exempt: ["gpu-idle-floor-zero:chat"] }\n'
     )
     try:
         done = springtide(project, "up", "local")

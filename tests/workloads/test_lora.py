@@ -72,6 +72,7 @@ def test_a_merged_model_computes_what_the_adapted_one_does(rank: int, alpha: flo
 def test_a_layer_merges_itself_as_the_whole_model_does() -> None:
     model = learnt(adapted(nn.Sequential(nn.Linear(8, 6)), rank=2, alpha=3.0), 1)
     layer = model.get_submodule("0")
+    assert isinstance(layer, AdaptedLinear)
     found = merged(dict(model.state_dict()), rank=2, alpha=3.0)
     assert isinstance(layer, AdaptedLinear)
     assert torch.equal(found["0.weight"], layer.merged())

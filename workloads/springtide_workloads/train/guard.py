@@ -18,7 +18,7 @@ from springtide_workloads.train.watch import Board, Record
 
 LOOK_SECONDS: Final = 0.2
 """From one look at the records to the next."""
-STACKS_SECONDS: Final = 0.5
+STACKS_SECONDS: Final = 2.0
 """How long processes have to write their stacks before one of them is killed."""
 BEHIND: Final = "behind"
 """Topic under which nodes tell each other where the last of their processes is."""
