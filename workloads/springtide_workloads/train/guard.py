@@ -18,8 +18,8 @@ from springtide_workloads.train.watch import Board, Record
 
 LOOK_SECONDS: Final = 0.2
 """From one look at the records to the next."""
-STACKS_SECONDS: Final = 2.0
-"""How long processes have to write their stacks before one of them is killed."""
+STACK_SECONDS: Final = 0.4
+"""How long each process has to write its stack."""
 BEHIND: Final = "behind"
 """Topic under which nodes tell each other where the last of their processes is."""
 PACES: Final = "paces"
@@ -64,11 +64,18 @@ class Guard:
         found = stuck(now, records, seconds=self.stuck_seconds)
         self._tell_behind(now, records)
         if found and not self._others_behind(found):
-            crew.tell(signal.SIGUSR1)
-            time.sleep(STACKS_SECONDS)
+            self._show_stacks(crew)
             self._remove(crew, found)
         if paces := self._paces.look(now, records):
             self._tell_slow(paces)
+
+    def _show_stacks(self, crew: Crew) -> None:
+        """What every process does now, one after the other: together, their lines would mix."""
+        for local, pid in crew.running.items():
+            tell(f"rank {self._first + local} is here:")
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGUSR1)
+            time.sleep(STACK_SECONDS)
 
     def _remove(self, crew: Crew, found: Finding) -> None:
         rank = self._first + found.rank
