@@ -1,6 +1,6 @@
 """The budget of grace: what a pod may do between the notice and the end of its machine.
 
-One number flows down: the cloud's notice, the pod's grace period, the elastic agent's shutdown time, the save's deadline.
+One number flows down: the cloud's notice, the pod's grace period, the agent's shutdown time, the save's deadline.
 """
 
 from collections.abc import Sequence

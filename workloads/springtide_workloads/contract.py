@@ -56,7 +56,7 @@ SHAPE_KEYS: Final = frozenset({"width", "layers", "heads", "vocab"})
 
 
 class Env(StrEnum):
-    """Environment variables of a container. `PET_*` and `TORCH_*` are the elastic agent's own and never renamed."""
+    """Environment variables of a container. `PET_*` and `TORCH_*` are those of torch's elastic agent and never renamed."""
 
     RUN = "SPRINGTIDE_RUN"
     ATTEMPT = "SPRINGTIDE_ATTEMPT"
@@ -386,7 +386,7 @@ class TrainingContract(_Contract):
     grace_seconds: int = _var(Env.GRACE_SECONDS, _SECONDS)
     """From SIGTERM to SIGKILL of the pod."""
     shutdown_seconds: int = _var(Env.SHUTDOWN_SECONDS, _SECONDS)
-    """How long the elastic agent lets its processes finish; at most the grace."""
+    """How long the agent lets its processes finish; at most the grace."""
     save_deadline_seconds: int = _var(Env.SAVE_DEADLINE_SECONDS, _SECONDS)
     """Within which the last checkpoint must be published; at most the shutdown time."""
 

@@ -97,7 +97,7 @@ class Ranks:
 
 @contextmanager
 def joined(device: Device) -> Iterator[Ranks]:
-    """Joins the others, by what the elastic agent left in the environment, and leaves them when all do so together.
+    """Joins the others, by what the agent left in the environment, and leaves them when all do so together.
 
     After a failure of one rank nothing is torn down: saying goodbye to ranks that are gone can take for ever.
     """

@@ -22,7 +22,7 @@ from springtide_workloads.contract import TrainingContract
 from springtide_workloads.errors import Interrupted
 
 RENDEZVOUS_SECONDS: Final = 900.0
-"""How long a node waits for the others; the elastic agent's own default. New machines take minutes to come."""
+"""How long a node waits for the others; the default of torch's elastic agent. New machines take minutes to come."""
 
 POLL_SECONDS: Final = 0.2
 """Waiting is done in short sleeps, so that a signal is heard at once."""

@@ -1,4 +1,4 @@
-"""One training process. The elastic agent starts it and tells it its rank by environment variables."""
+"""One training process. The agent starts it and tells it its rank by environment variables."""
 
 import os
 import sys
