@@ -19,6 +19,9 @@ LIVE_PATH: Final = "/health/live"
 READY_PATH: Final = "/health/ready"
 METRICS_PATH: Final = "/metrics"
 COMPLETIONS_PATH: Final = "/v1/completions"
+CHAT_PATH: Final = "/v1/chat/completions"
+MODELS_PATH: Final = "/v1/models"
+PREDICT_PATH: Final = "/v1/predict"
 KEYS_FILE: Final = "/etc/springtide/keys/keys"
 """Where components mount the keys of a service that asks for one, a key a line."""
 SHM_PATH: Final = "/dev/shm"  # noqa: S108  the kernel's name for shared memory, not a temporary file
@@ -38,11 +41,21 @@ GATEWAY_COMMAND: Final = ("python", "-m", "springtide_workloads.gateway")
 TIMEOUT_HEADER: Final = "x-request-timeout-ms"
 """Header of a request: milliseconds until its client gives up. Whoever hands the request on writes what is left of them."""
 
+PRIORITY_HEADER: Final = "x-request-priority"
+"""Header of a request: one of `PRIORITIES`. Where there is more to do than can be done, the lowest is refused first."""
+PRIORITIES: Final = ("low", "normal", "high")
+"""Names of the priorities, the lowest first. Default: normal."""
+
 NO_PROGRESS_RESTARTS: Final = 3
 """Restarts in place without a new checkpoint after which a run gives up with `ExitCode.NO_PROGRESS`."""
 
 RECIPE: Final = r"[a-z][a-z0-9_]*(\.[a-z_][A-Za-z0-9_]*)*(:[a-z][a-z0-9_]*=[^,=\s]+(,[a-z][a-z0-9_]*=[^,=\s]+)*)?"
 """Pattern of a recipe, `name[:key=value,...]`; a name with dots is a function of a module in the image."""
+
+PREDICTOR: Final = r"[a-z][a-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*(:[a-z][a-z0-9_]*=[^,=\s]+(,[a-z][a-z0-9_]*=[^,=\s]+)*)?"
+"""Pattern of a predictor, `name[:key=value,...]`; a name with dots is a class of a module in the image."""
+GPT_PREDICTOR: Final = "gpt"
+"""The image's own predictor: serves an exported GPT with OpenAI's endpoints."""
 
 PARAMETERS: Final = {
     "gpt_tiny": 426_624,
@@ -66,6 +79,9 @@ class Env(StrEnum):
     ARTIFACTS_URL = "SPRINGTIDE_ARTIFACTS_URL"
     DATA_URL = "SPRINGTIDE_DATA_URL"
     MODEL_URL = "SPRINGTIDE_MODEL_URL"
+    FURTHER_MODEL_URLS = "SPRINGTIDE_FURTHER_MODEL_URLS"
+    PREDICTOR = "SPRINGTIDE_PREDICTOR"
+    NOTICE_FROM = "SPRINGTIDE_NOTICE_FROM"
     SCRATCH_DIR = "SPRINGTIDE_SCRATCH_DIR"
     DEVICE = "SPRINGTIDE_DEVICE"
     GRACE_SECONDS = "SPRINGTIDE_GRACE_SECONDS"
@@ -95,6 +111,14 @@ class Device(StrEnum):
 
     CPU = "cpu"
     CUDA = "cuda"
+
+
+class NoticeFrom(StrEnum):
+    """Whose metadata server says that this machine is about to be taken back. SIGTERM is heard in any case."""
+
+    NONE = "none"
+    AWS = "aws"
+    GCP = "gcp"
 
 
 class ExitCode(IntEnum):
@@ -132,6 +156,20 @@ class Metric(StrEnum):
     """Histogram: from a request's last byte to the first byte of its answer."""
     TOKENS = "springtide_tokens_total"
     """Counter by `kind` (prompt, completion)."""
+    QUEUE_SECONDS = "springtide_queue_seconds"
+    """Histogram: from a request's acceptance to the beginning of its computation."""
+    FIRST_TOKEN_SECONDS = "springtide_first_token_seconds"  # noqa: S105  tokens of text
+    """Histogram: from a request's last byte to its first token (OpenTelemetry: gen_ai.server.time_to_first_token)."""
+    TOKEN_SECONDS = "springtide_token_seconds"  # noqa: S105  tokens of text
+    """Histogram: seconds a token after the first one (OpenTelemetry: gen_ai.server.time_per_output_token)."""
+    CACHE_USED = "springtide_cache_used_ratio"
+    """Gauge: part of the key-value cache that is in use, 0 to 1."""
+    BATCH = "springtide_batch_size"
+    """Histogram: requests that were computed together."""
+    REFUSED = "springtide_refused_total"
+    """Counter by `reason` (deadline, queue, priority, key, body): requests that were not accepted."""
+    FAILED = "springtide_failed_total"
+    """Counter by `reason` (model, deadline, client, stopped): accepted requests that got no whole answer."""
     READY = "springtide_ready"
     """Gauge: 1 while the readiness probe passes, else 0."""
 
@@ -299,9 +337,14 @@ _URL = _matching(
 )
 _PATH = _matching(r"/\S*", "an absolute path without spaces")
 _HOST = _matching(r"[A-Za-z0-9:._-]+", "a host name or address")
+_PREDICTOR = _matching(PREDICTOR, "a predictor, name[:key=value,...], such as gpt or team.chat.Chat:max_batch=32")
+_NAMED_URLS = _matching(
+    r"[a-z0-9][-a-z0-9]*=[^,=\s]+(,[a-z0-9][-a-z0-9]*=[^,=\s]+)*", "name=URL of each model, with commas between"
+)
 _SECONDS = _whole(0)
 _PORT = _whole(1, 65535)
 _DEVICE = _Kind(Device, "one of " + ", ".join(Device))
+_NOTICE_FROM = _Kind(NoticeFrom, "one of " + ", ".join(NoticeFrom))
 
 
 def _var(env: Env, kind: _Kind, default: Any = MISSING) -> Any:
@@ -411,6 +454,10 @@ class ServingContract(_Contract):
 
     model_url: str = _var(Env.MODEL_URL, _URL)
     """Artifacts URL of the run that trained the model; the server reads `export/` below it and nothing else."""
+    further_model_urls: str | None = _var(Env.FURTHER_MODEL_URLS, _NAMED_URLS, None)
+    """More models, or adapters of the first, `name=URL,...`; a request names the one it means. Default None."""
+    predictor: str = _var(Env.PREDICTOR, _PREDICTOR, GPT_PREDICTOR)
+    """What serves, `name[:key=value,...]`: `gpt`, or a class of a module in the image."""
     scratch_dir: str = _var(Env.SCRATCH_DIR, _PATH, SCRATCH_DIR)
     device: Device = _var(Env.DEVICE, _DEVICE, Device.CUDA)  # noqa: RUF009  a dataclass field like its neighbours
     http_port: int = _var(Env.HTTP_PORT, _PORT, HTTP_PORT)
@@ -423,6 +470,8 @@ class ServingContract(_Contract):
     """After that, how long accepted requests may take to finish."""
     keys_file: str | None = _var(Env.KEYS_FILE, _PATH, None)
     """File of the keys that may ask, one a line. Default None: whoever reaches the server may."""
+    notice_from: NoticeFrom = _var(Env.NOTICE_FROM, _NOTICE_FROM, NoticeFrom.NONE)  # noqa: RUF009  as above
+    """Who is asked whether this machine is about to go. Default: nobody, SIGTERM says it."""
 
     def _conflicts(self) -> list[Problem]:
         spent = self.propagation_seconds + self.drain_seconds
