@@ -28,17 +28,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from springtide.local import command
-from springtide.local.api import Api
-from springtide.local.apply import apply
-from springtide.local.errors import UnreachableError
+from springtide.local import site as sites
+from springtide.local.cluster.api import Api
+from springtide.local.cluster.apply import apply
+from springtide.local.cluster.errors import UnreachableError
+from springtide.local.cluster.refs import POOL, Object, Ref
 from springtide.local.home import Home, home
 from springtide.local.plane import control_plane
 from springtide.local.plane.process import memory_bytes
 from springtide.local.progress import Terminal
-from springtide.local.refs import POOL, Object, Ref
-from springtide.local.substitute import substitute
-from springtide.local.substitution import Here
+from springtide.local.render.substitute import substitute
+from springtide.local.render.substitution import Here
+from springtide.local.start import start
 from springtide.offline.plan import Plan
 from springtide.offline.planner import plan_environment
 
@@ -156,7 +157,7 @@ def environment(nodes: int) -> Iterator[tuple[Api, Home, tuple[Object, ...]]]:
         plan = planned(Path(folder), nodes)
         here = Home(environment=NAME, cache=home(NAME, ROOT).cache, root=Path(folder) / NAME)
         try:
-            command.prepare(command.Site(plan=plan, home=here, root=Path(folder)), HERE, progress)
+            start(sites.Site(plan=plan, home=here, root=Path(folder)), HERE, progress)
             with Api.connect(here.kubeconfig) as api:
                 objects = substitute(plan, HERE).objects
                 pools = [item for item in objects if item["kind"] != "Job"]

@@ -30,13 +30,13 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-from springtide.local import status_view
-from springtide.local.api import Api
-from springtide.local.errors import ApiError
+from springtide.local.cluster.api import Api
+from springtide.local.cluster.errors import ApiError
+from springtide.local.cluster.wait import condition
 from springtide.local.home import HOME, Home, home
-from springtide.local.status import Observer, Status
-from springtide.local.substitution import Here
-from springtide.local.wait import condition
+from springtide.local.observe import status_view
+from springtide.local.observe.status import Observer, Status
+from springtide.local.render.substitution import Here
 from springtide.offline.planner import plan_environment
 from springtide_workloads.contract import HTTP_PORT
 

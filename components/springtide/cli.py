@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from springtide.local import arguments as local
 from springtide.simulate import arguments as simulation
 
 if TYPE_CHECKING:
@@ -81,10 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_catalog(commands.add_parser("catalog", help="list machine types, accelerators and prices"))
     _add_doctor(commands.add_parser("doctor", help="check this machine and the account before a first `pulumi up`"))
     _add_images(commands.add_parser("images", help="build and push images"))
-    _add_up(commands.add_parser("up", help="bring an environment of this machine up, or up to date"))
-    _add_down(commands.add_parser("down", help="take an environment of this machine down"))
-    _add_status(commands.add_parser("status", help="show pools, jobs and services of an environment of this machine"))
-    _add_rehearse(commands.add_parser("rehearse", help="try any environment's pools and work on simulated machines"))
+    local.add(commands, _console, _refuse)
     _add_open(commands.add_parser("open", help="reach a service of a cluster from this machine"))
     simulation.add(commands.add_parser("simulate", help="replay a request trace on a plan's autoscalers"), _simulate)
     return parser
@@ -152,81 +150,12 @@ def _add_open(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_open)
 
 
-def _add_up(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Start a control plane on this machine and apply the environment's plan to it."
-    parser.epilog = "Exit status: 0; 1 when the plan or the machine is in the way; 2 for a usage error."
-    parser.add_argument("environment", metavar="ENV", help="environment with `cloud: local`")
-    parser.add_argument("--simulate", action="store_true", help="simulate pods also where they could really run")
-    parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="use this cluster instead of one of our own")
-    parser.set_defaults(run=_up)
-
-
-def _add_down(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("environment", metavar="ENV", help="environment with `cloud: local`")
-    parser.set_defaults(run=_down)
-
-
-def _add_status(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("environment", metavar="ENV", help="environment with `cloud: local`")
-    parser.add_argument("--watch", action="store_true", help="look again every second, until Ctrl-C")
-    parser.add_argument("--format", choices=("text", "json"), default="text", dest="form", help="default: text")
-    parser.set_defaults(run=_status)
-
-
-def _add_rehearse(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Apply an environment's pools and workloads to a control plane of this machine, and watch."
-    parser.epilog = "Exit status: 0 when every pod ran and every node went; 1 otherwise; 2 for a usage error."
-    parser.add_argument("environment", metavar="ENV", help="any environment")
-    parser.add_argument("--format", choices=("text", "json"), default="text", dest="form", help="default: text")
-    parser.set_defaults(run=_rehearse)
-
-
 def _simulate(given: argparse.Namespace) -> int:
     from springtide.simulate import command  # noqa: PLC0415  see the module's first line
     from springtide.simulate.mistake import UsageError  # noqa: PLC0415
 
     try:
         return command.run(given, Path.cwd())
-    except UsageError as error:
-        return _refuse(str(error))
-
-
-def _up(given: argparse.Namespace) -> int:
-    from springtide.local import command  # noqa: PLC0415  see the module's first line
-
-    return _on_this_machine(
-        lambda folder: command.up(
-            given.environment, folder, _console(), simulate=given.simulate, kubeconfig=given.kubeconfig
-        )
-    )
-
-
-def _down(given: argparse.Namespace) -> int:
-    from springtide.local import command  # noqa: PLC0415  see the module's first line
-
-    return _on_this_machine(lambda folder: command.down(given.environment, folder, _console()))
-
-
-def _status(given: argparse.Namespace) -> int:
-    from springtide.local import command  # noqa: PLC0415  see the module's first line
-
-    return _on_this_machine(
-        lambda folder: command.show(given.environment, folder, _console(), watch=given.watch, form=given.form)
-    )
-
-
-def _rehearse(given: argparse.Namespace) -> int:
-    from springtide.local import rehearse  # noqa: PLC0415  see the module's first line
-
-    return _on_this_machine(lambda folder: rehearse.rehearse(given.environment, folder, _console(), form=given.form))
-
-
-def _on_this_machine(run: Callable[[Path], int]) -> int:
-    """Run a command on an environment of this machine."""
-    from springtide.local.command import UsageError  # noqa: PLC0415  see the module's first line
-
-    try:
-        return run(Path.cwd())
     except UsageError as error:
         return _refuse(str(error))
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from springtide.local.refs import Object
+from springtide.local.cluster.refs import Object
 
 GROUP = "test.springtide.dev"
 TIDE = f"{GROUP}/v1"

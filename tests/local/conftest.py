@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from tests.local.patience import Silent
 
-from springtide.local.build import binaries
+from springtide.local.build.binaries import binaries
+from springtide.local.build.programs import PROGRAMS
 from springtide.local.home import HOME, Home, home
 from springtide.local.plane import control_plane as plane
 from springtide.local.plane.control_plane import ControlPlane
-from springtide.local.programs import PROGRAMS
 
 
 @pytest.fixture(scope="session")

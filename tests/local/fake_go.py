@@ -8,8 +8,8 @@ from typing import Any
 
 import psutil
 
-from springtide.local.programs import PROGRAMS, Program
-from springtide.local.toolchain import shown
+from springtide.local.build.programs import PROGRAMS, Program
+from springtide.local.build.toolchain import shown
 
 _VARIABLES = ("CGO_ENABLED", "GOTOOLCHAIN", "GOFLAGS", "GOWORK", "GOOS", "GOARCH", "GOROOT", "GOGC", "GOPROXY")
 _SCRIPT = """\

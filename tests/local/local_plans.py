@@ -8,8 +8,8 @@ import yaml
 from tests.environment_files import ENVIRONMENTS, ROOT
 from tests.recordings import of_text
 
-from springtide.local.refs import Object
-from springtide.local.substitute import Rendition
+from springtide.local.cluster.refs import Object
+from springtide.local.render.substitute import Rendition
 from springtide.offline.plan import Plan, Resource
 
 REGIONS = {"aws": "us-east-1", "gcp": "us-central1"}

@@ -1,7 +1,7 @@
 """A machine type, a node and a job as small as they can be, for tests of a control plane that has nothing else."""
 
+from springtide.local.cluster.refs import Object
 from springtide.local.plane.kwok import SIMULATED
-from springtide.local.refs import Object
 
 PLACE = "default"
 

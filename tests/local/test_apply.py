@@ -23,13 +23,13 @@ from tests.local.applied_objects import (
 )
 from tests.local.relay import Relay
 
-from springtide.local.api import Api
-from springtide.local.apply import Outcome, apply, remove
-from springtide.local.diff import render
-from springtide.local.errors import KubeconfigError, UnknownKindError, UnreachableError
+from springtide.local.cluster.api import Api
+from springtide.local.cluster.apply import Outcome, apply, remove
+from springtide.local.cluster.diff import render
+from springtide.local.cluster.errors import KubeconfigError, UnknownKindError, UnreachableError
+from springtide.local.cluster.prune import Pruning
+from springtide.local.cluster.refs import ENVIRONMENT, Object, Ref, managed
 from springtide.local.plane.control_plane import ControlPlane
-from springtide.local.prune import Pruning
-from springtide.local.refs import ENVIRONMENT, Object, Ref, managed
 
 pytestmark = [pytest.mark.local, pytest.mark.enable_socket]
 Apply = Callable[..., Outcome]

@@ -11,11 +11,11 @@ import psutil
 import pytest
 from tests.local.fake_go import FakeGo, lives
 
-from springtide.local.background import background, build_in_background, stop_building
-from springtide.local.build import ready
+from springtide.local.build.background import background, build_in_background, stop_building
+from springtide.local.build.binaries import ready
+from springtide.local.build.programs import PROGRAMS
+from springtide.local.build.toolchain import BuildError
 from springtide.local.home import Home
-from springtide.local.programs import PROGRAMS
-from springtide.local.toolchain import BuildError
 
 _SOON = 20.0
 KEDA = ("keda-operator", "keda-adapter")

@@ -7,10 +7,10 @@ import pytest
 import yaml
 from tests.local.fake_go import Said
 
-from springtide.local.build import Binaries, binaries
+from springtide.local.build.binaries import Binaries, binaries
+from springtide.local.build.programs import PROGRAMS, answered
+from springtide.local.build.toolchain import MODULES, VERSION, go, numbers
 from springtide.local.home import Home
-from springtide.local.programs import PROGRAMS, answered
-from springtide.local.toolchain import MODULES, VERSION, go, numbers
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]
 

@@ -16,16 +16,16 @@ import yaml
 from tests.local.patience import Silent, until
 from tests.local.simulated_objects import PLACE, job, machine, node
 
-from springtide.local.api import Api
-from springtide.local.apply import apply
-from springtide.local.build import binaries
-from springtide.local.errors import ApiError
+from springtide.local.build.binaries import binaries
+from springtide.local.cluster.api import Api
+from springtide.local.cluster.apply import apply
+from springtide.local.cluster.errors import ApiError
+from springtide.local.cluster.refs import Object, Ref
 from springtide.local.home import Home, home
 from springtide.local.plane import control_plane as plane
 from springtide.local.plane import event_scaler
 from springtide.local.plane.control_plane import ControlPlane
 from springtide.local.plane.kwok import RUNS
-from springtide.local.refs import Object, Ref
 
 pytestmark = [pytest.mark.local, pytest.mark.enable_socket, pytest.mark.timeout(600)]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from springtide.local.diary import Diary, read, steps_of, summary
+from springtide.local.observe.diary import Diary, read, steps_of, summary
 from springtide_workloads.contract import Event, Layout
 from springtide_workloads.storage import Store
 from springtide_workloads.train.events import EventLog

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.local.applied_objects import deployment, settings
 
-from springtide.local.diff import Change, Difference, asked_difference, property_difference, render, summary
-from springtide.local.refs import Object, Ref
+from springtide.local.cluster.diff import Change, Difference, asked_difference, property_difference, render, summary
+from springtide.local.cluster.refs import Object, Ref
 from springtide.offline.diff import ABSENT
 from springtide.offline.replacement import Action
 

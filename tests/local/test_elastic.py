@@ -12,18 +12,19 @@ from tests.local.local_plans import one, plan
 from tests.local.patience import Silent, until
 from tests.recordings import of_text
 
-from springtide.local import command, machines
-from springtide.local.api import Api
-from springtide.local.apply import apply
-from springtide.local.command import Site
+from springtide.local.cluster.api import Api
+from springtide.local.cluster.apply import apply
+from springtide.local.cluster.refs import POOL, Object, Ref
 from springtide.local.home import Home, home
-from springtide.local.karpenter import CAPACITY, MACHINE_TYPE
-from springtide.local.machines import Sold
 from springtide.local.plane import control_plane as plane
 from springtide.local.plane.kwok import DURATION
-from springtide.local.refs import POOL, Object, Ref
-from springtide.local.substitute import Rendition, substitute
-from springtide.local.substitution import Here
+from springtide.local.render import machines
+from springtide.local.render.karpenter import CAPACITY, MACHINE_TYPE
+from springtide.local.render.machines import Sold
+from springtide.local.render.substitute import Rendition, substitute
+from springtide.local.render.substitution import Here
+from springtide.local.site import Site
+from springtide.local.start import start
 from springtide.offline.plan import Plan
 
 pytestmark = [pytest.mark.local, pytest.mark.enable_socket, pytest.mark.timeout(600)]
@@ -70,7 +71,7 @@ def place(springtide_home: Path) -> Iterator[Home]:
 @pytest.fixture(scope="module")
 def api(planned: Plan, rendition: Rendition, place: Home) -> Iterator[Api]:
     """A server with the pools and nothing that asks for them."""
-    command.prepare(Site(plan=planned, home=place, root=Path("/")), HERE, Silent())
+    start(Site(plan=planned, home=place, root=Path("/")), HERE, Silent())
     with Api.connect(place.kubeconfig) as connected:
         pools = [item for item in rendition.objects if item["kind"] not in WORK]
         assert not apply(pools, connected, "elastic", Silent()).refused

@@ -2,7 +2,7 @@
 
 import pytest
 
-from springtide.local.errors import (
+from springtide.local.cluster.errors import (
     ConflictError,
     DeniedError,
     MissingError,
@@ -11,7 +11,7 @@ from springtide.local.errors import (
     UnreachableError,
     failure,
 )
-from springtide.local.refs import Ref
+from springtide.local.cluster.refs import Ref
 from springtide.spec import finding_text
 
 POOL = Ref(api_version="karpenter.sh/v1", kind="NodePool", name="train")

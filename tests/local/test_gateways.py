@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from springtide.local import gateways
-from springtide.local.objects import kubernetes_objects
+from springtide.local.cluster.refs import Object
 from springtide.local.plane.stray import _kind
-from springtide.local.refs import Object
-from springtide.local.substitute import substitute
-from springtide.local.substitution import Here
+from springtide.local.render import gateways
+from springtide.local.render.objects import kubernetes_objects
+from springtide.local.render.substitute import substitute
+from springtide.local.render.substitution import Here
 from springtide_workloads.contract import GatewayContract
 
 from .local_plans import plan_of

@@ -2,9 +2,9 @@
 
 from tests.local.applied_objects import autoscaler, deployment
 
-from springtide.local.given_once import autoscaled, given_once, settled
-from springtide.local.objects import KEEPS
-from springtide.local.refs import MANAGER, Object
+from springtide.local.cluster.given_once import autoscaled, given_once, settled
+from springtide.local.cluster.refs import MANAGER, Object
+from springtide.local.render.objects import KEEPS
 
 REPLICAS = ("spec", "replicas")
 

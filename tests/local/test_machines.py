@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from springtide import catalog
-from springtide.local.machines import CAPACITIES, Shared, Sold, instance_types, order_price, resources
+from springtide.local.render.machines import CAPACITIES, Shared, Sold, instance_types, order_price, resources
 
 from .local_plans import REGIONS
 

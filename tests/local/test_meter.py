@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
-from springtide.local.meter import Meter, Reading, Sample, parsed, quantile, reading
+from springtide.local.observe.meter import Meter, Reading, Sample, parsed, quantile, reading
 from springtide_workloads.serve.metrics import Metrics
 
 

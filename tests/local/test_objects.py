@@ -1,4 +1,4 @@
-from springtide.local.objects import KEEPS, UNKNOWN, has_unknown, kept, kubernetes_objects, placeholder_owners
+from springtide.local.render.objects import KEEPS, UNKNOWN, has_unknown, kept, kubernetes_objects, placeholder_owners
 
 from .local_plans import EVERY, all_of, kubernetes, one, plan, plan_of
 

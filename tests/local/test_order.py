@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from springtide.local.order import coming, leaving, rank
-from springtide.local.refs import Ref
+from springtide.local.cluster.order import coming, leaving, rank
+from springtide.local.cluster.refs import Ref
 
 KINDS = (
     *("CustomResourceDefinition", "Namespace", "PersistentVolume", "ServiceAccount", "RoleBinding", "ConfigMap"),

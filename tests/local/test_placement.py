@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from springtide.local.placement import homeless
-from springtide.local.refs import Object
+from springtide.local.cluster.refs import Object
+from springtide.local.render.placement import homeless
 
 GPU = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
 LADDER = {"key": "cloud.google.com/compute-class", "value": "train", "effect": "NoSchedule"}

@@ -2,11 +2,11 @@ from typing import Any
 
 import pytest
 
-from springtide.local import pods
-from springtide.local.objects import kubernetes_objects
 from springtide.local.plane.kwok import DURATION, RUNS, START_DELAY
-from springtide.local.runs import without_jobset
-from springtide.local.substitution import Here
+from springtide.local.render import pods
+from springtide.local.render.objects import kubernetes_objects
+from springtide.local.render.runs import without_jobset
+from springtide.local.render.substitution import Here
 
 from .local_plans import IMAGE, one, plan_of, variables
 

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from springtide.local.machines import instance_types
-from springtide.local.pools import GENERAL, disks, shared_machines, simulated
-from springtide.local.substitute import Rendition
-from springtide.local.substitution import Here
+from springtide.local.render.machines import instance_types
+from springtide.local.render.pools import GENERAL, disks, shared_machines, simulated
+from springtide.local.render.substitute import Rendition
+from springtide.local.render.substitution import Here
 
 from .local_plans import all_of, names_of, one, plan_of, told
 

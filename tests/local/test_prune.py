@@ -4,9 +4,9 @@ from typing import Any
 
 from tests.local.applied_objects import named, settings
 
-from springtide.local.errors import Problem, RefusedError
-from springtide.local.prune import leftovers
-from springtide.local.refs import ADOPTED, MANAGER, Kind, Object, Ref, adopted, managed
+from springtide.local.cluster.errors import Problem, RefusedError
+from springtide.local.cluster.prune import leftovers
+from springtide.local.cluster.refs import ADOPTED, MANAGER, Kind, Object, Ref, adopted, managed
 
 KINDS = tuple(
     Kind(api_version="v1", name=name, plural=f"{name.lower()}s", namespaced=True) for name in ("ConfigMap", "Secret")

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from springtide.local.rehearsal import Node, Pod, Rehearsal, Snapshot, report
-from springtide.local.rehearsal_text import render
-from springtide.local.substitution import Substitution
+from springtide.local.rehearse.rehearsal import Node, Pod, Rehearsal, Snapshot, report
+from springtide.local.rehearse.rehearsal_text import render
+from springtide.local.render.substitution import Substitution
 
 QUEUES = Substitution(what="Kueue's queues", instead="runs start at once", why="no image")
 LACKING = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from springtide.local.objects import kubernetes_objects
-from springtide.local.runs import without_jobset, without_queue
-from springtide.local.substitution import Here
+from springtide.local.render.objects import kubernetes_objects
+from springtide.local.render.runs import without_jobset, without_queue
+from springtide.local.render.substitution import Here
 
 from .local_plans import one, plan_of, variables
 

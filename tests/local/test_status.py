@@ -10,16 +10,16 @@ from rich.console import Console
 from tests.local.applied_objects import deployment, job, named
 
 from springtide import catalog
-from springtide.local import status_view
-from springtide.local.diary import Diary
-from springtide.local.karpenter import CAPACITY, MACHINE_TYPE
-from springtide.local.meter import Reading
+from springtide.local.cluster.refs import POOL, Object
+from springtide.local.observe import status_view
+from springtide.local.observe.diary import Diary
+from springtide.local.observe.meter import Reading
+from springtide.local.observe.pool_status import Rate, list_price, pool_now
+from springtide.local.observe.status import Observer, Status, addresses, folder_of, job_now, service_now, status
 from springtide.local.plane.kwok import SIMULATED
-from springtide.local.pool_status import Rate, list_price, pool_now
 from springtide.local.real.twin import RUNS
-from springtide.local.refs import POOL, Object
-from springtide.local.status import Observer, Status, addresses, folder_of, job_now, service_now, status
-from springtide.local.substitution import Substitution
+from springtide.local.render.karpenter import CAPACITY, MACHINE_TYPE
+from springtide.local.render.substitution import Substitution
 from springtide.offline.idle import Amount
 from springtide.offline.plan import Plan, Resource
 from springtide.offline.views import JobView, PoolView, ServiceView

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from springtide.local.objects import has_unknown, kubernetes_objects
-from springtide.local.placement import homeless
-from springtide.local.refs import ENVIRONMENT, Object, Ref
-from springtide.local.substitute import CLUSTER_WIDE, Rendition, replace, substitute
-from springtide.local.substitution import Here, named
+from springtide.local.cluster.refs import ENVIRONMENT, Object, Ref
+from springtide.local.render.objects import has_unknown, kubernetes_objects
+from springtide.local.render.placement import homeless
+from springtide.local.render.substitute import CLUSTER_WIDE, Rendition, replace, substitute
+from springtide.local.render.substitution import Here, named
 
 from .local_plans import EVERY, all_of, kubernetes, names_of, one, plan, plan_of, told, variables
 

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from springtide.local.api import Api
+from springtide.local.cluster.api import Api
 from springtide.local.home import Home, home
 from springtide.local.plane import control_plane as plane
 from springtide.local.real import node
@@ -61,7 +61,7 @@ def there(springtide_home: Path, project: Path) -> Iterator[Home]:  # noqa: ARG0
 def springtide(project: Path, *words: str, seconds: float = 400) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "springtide.cli", *words],
-        cwd=project, capture_output=True, text=True, timeout=seconds, check=False,
+        cwd=project, capture_output=True, text=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 
 
@@ -170,7 +170,10 @@ def test_a_changed_file_is_shown_as_a_difference_and_what_left_it_goes(up: Api, 
         + '  policies: { exempt: ["gpu-idle-floor-zero:chat"] }\n'
     )
     try:
-        done = springtide(project, "up", "local")
+        unasked = springtide(project, "up", "local")
+        assert unasked.returncode == 1, "without a terminal nobody can agree to what is removed"
+        assert up.objects("keda.sh/v1alpha1", "ScaledObject", namespace="springtide")
+        done = springtide(project, "up", "local", "--yes")
     finally:
         file.write_text(text)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from tests.local.applied_objects import Remembers, autoscaler, deployment, job, namespace, settings
 
-from springtide.local import wait as waiting
-from springtide.local.refs import Object, Ref
-from springtide.local.wait import Pending, Until, readiness, stuck_containers, wait
+from springtide.local.cluster import wait as waiting
+from springtide.local.cluster.refs import Object, Ref
+from springtide.local.cluster.wait import Pending, Until, readiness, stuck_containers, wait
 
 
 def with_status(item: Object, *, generation: int = 1, **status: Any) -> Object:

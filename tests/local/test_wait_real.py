@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from tests.local.applied_objects import Remembers, deployment, namespace
 
-from springtide.local.api import Api
-from springtide.local.apply import apply, remove
+from springtide.local.cluster.api import Api
+from springtide.local.cluster.apply import apply, remove
+from springtide.local.cluster.refs import Ref
+from springtide.local.cluster.wait import wait
 from springtide.local.plane.control_plane import ControlPlane
-from springtide.local.refs import Ref
-from springtide.local.wait import wait
 
 pytestmark = [pytest.mark.local, pytest.mark.enable_socket]
 PLACE = "waited-for"

@@ -1,9 +1,9 @@
-from springtide.local.placement import homeless
 from springtide.local.plane.kwok import DURATION
-from springtide.local.pods import GPU
-from springtide.local.substitute import substitute
-from springtide.local.substitution import Here
-from springtide.local.work import joined, trials
+from springtide.local.rehearse.work import joined, trials
+from springtide.local.render.placement import homeless
+from springtide.local.render.pods import GPU
+from springtide.local.render.substitute import substitute
+from springtide.local.render.substitution import Here
 
 from .local_plans import kubernetes, one, plan, plan_of
 
