@@ -9,8 +9,9 @@ from springtide.local.build.background import background, build_in_background
 from springtide.local.build.binaries import Binaries, binaries, ready
 from springtide.local.cluster import apply as applied
 from springtide.local.cluster.api import Api
-from springtide.local.plane import control_plane, event_scaler
+from springtide.local.plane import control_plane, event_scaler, kwok
 from springtide.local.plane.control_plane import ControlPlane, LocalError
+from springtide.local.plane.programs import Tempo
 from springtide.local.progress import Progress
 from springtide.local.real import node
 from springtide.local.render import machines, pools
@@ -35,7 +36,9 @@ def start(site: Site, here: Here, progress: Progress) -> ControlPlane:
         LocalError: a process does not start.
     """
     built = binaries(site.home, (*CORE, *(REAL if here.real else ())), progress)
-    plane = control_plane.prepare(site.home, {**built.paths, **ready(site.home, KEDA)})
+    nodes = sum(pool.most_nodes for pool in site.plan.pools())
+    tempo = Tempo(lease_seconds=kwok.lease_seconds(nodes))
+    plane = control_plane.prepare(site.home, {**built.paths, **ready(site.home, KEDA)}, tempo)
     plane.start_core(progress)
     with Api.connect(site.home.kubeconfig) as api:
         _controllers(plane, built, api, progress)

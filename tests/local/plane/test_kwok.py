@@ -65,3 +65,11 @@ def test_a_pod_that_lost_its_readiness_gets_it_back_and_does_not_end_meanwhile()
     key = '.status.conditions.[] | select( .type == "Ready" ) | .status'
     assert {"key": key, "operator": "NotIn", "values": ["True"]} in when("pod-again")
     assert {"key": key, "operator": "In", "values": ["True"]} in when("pod-done")
+
+
+def test_leases_of_many_nodes_are_renewed_less_often_and_always_before_the_node_controller_loses_patience() -> None:
+    assert kwok.lease_seconds(10) == kwok.LEASE_SECONDS
+    assert kwok.lease_seconds(1000) == 160
+    assert all(kwok.lease_seconds(nodes) / 4 < 120 for nodes in (0, 100, 1000, 10**6))
+    options = next(iter(yaml.safe_load_all(kwok.config(160))))["options"]
+    assert options["nodeLeaseDurationSeconds"] == 160

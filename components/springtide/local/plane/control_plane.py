@@ -230,7 +230,7 @@ def _configure(site: Site) -> None:
     for name in ("admin", "kube-controller-manager", "kube-scheduler"):
         _write(site.kubeconfig(name), kubeconfig(site.server, site.keys, name, home.environment))
     _write(home.kubeconfig, site.kubeconfig("admin").read_text(encoding="utf-8"))
-    _write(home.root / "kwok.yaml", kwok.config())
+    _write(home.root / "kwok.yaml", kwok.config(site.tempo.lease_seconds))
     _write(home.root / "scheduler.yaml", _scheduler_config(site))
 
 

@@ -14,6 +14,13 @@ START_DELAY = "springtide.dev/simulated-start"
 """Annotation: how long a pod pulls its image and starts, as Go writes durations."""
 DURATION = "springtide.dev/simulated-seconds"
 """Annotation: how long a pod of a Job computes, as Go writes durations (30s, 2m)."""
+LEASE_SECONDS = 40
+"""How long a simulated node's lease holds; it is renewed four times as often. Killed and started again, kwok waits as long
+for the nodes that it had: each time it calls itself by another name, and cannot be told one."""
+_LONGEST_LEASE_SECONDS = 400
+"""Renewed every 100 s: the node controller loses patience after 120."""
+_RENEWALS_A_SECOND = 25
+"""What an API server on two cores bears beside its other work."""
 _DEFAULT_DURATION_MS = 5000
 _PARALLEL = 8
 
@@ -51,12 +58,17 @@ containerStatuses:
 """
 
 
-def config() -> str:
+def lease_seconds(nodes: int) -> int:
+    """How long leases hold where there may be so many nodes: those of a thousand are work for an API server."""
+    return min(max(LEASE_SECONDS, 4 * nodes // _RENEWALS_A_SECOND), _LONGEST_LEASE_SECONDS)
+
+
+def config(lease_seconds: int = LEASE_SECONDS) -> str:
     """Kwok's configuration file: its options, and a stage for each thing that happens."""
-    return yaml.safe_dump_all([_options(), *stages()], sort_keys=False)
+    return yaml.safe_dump_all([_options(lease_seconds), *stages()], sort_keys=False)
 
 
-def _options() -> Document:
+def _options(lease_seconds: int) -> Document:
     parallel = ("nodeLease", "podPlayStage", "nodePlayStage", "podsOnNodeSync")
     return {
         "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
@@ -64,9 +76,7 @@ def _options() -> Document:
         "options": {
             "manageAllNodes": False,
             "manageNodesWithAnnotationSelector": ",".join(f"{key}={value}" for key, value in SIMULATED.items()),
-            # Renewed four times as often. Killed and started again, kwok waits as long for the nodes that it had: each time
-            # it calls itself by another name, and cannot be told one.
-            "nodeLeaseDurationSeconds": 40,
+            "nodeLeaseDurationSeconds": lease_seconds,
             # A configuration replaces the defaults: with nothing here it would work on nothing, and say so by ending.
             **{f"{name}Parallelism": _PARALLEL for name in parallel},
             "enablePodsOnNodeSyncListPager": False,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from springtide.local.home import Home
+from springtide.local.plane import kwok
 from springtide.local.plane.certificates import AUTHORITY, FRONT_AUTHORITY, Keys
 from springtide.local.plane.ports import LOOPBACK
 from springtide.local.plane.process import Program
@@ -21,15 +22,17 @@ _GATEWAY_PATIENCE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tempo:
-    """How soon autoscalers act.
+    """How soon things happen.
 
     Attributes:
         sync_seconds: How often the horizontal pod autoscaler looks; Kubernetes' default is 15.
         downscale_seconds: How long it waits before it shrinks, where an autoscaler does not say; the default is 300.
+        lease_seconds: How long leases of simulated nodes hold.
     """
 
     sync_seconds: int = 5
     downscale_seconds: int = 60
+    lease_seconds: int = kwok.LEASE_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
