@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
+from springtide.local.plane import kwok
 from springtide.local.plane.kwok import DURATION, RUNS, SIMULATED, START_DELAY, config
 
 DOCUMENTS: list[dict[str, Any]] = list(yaml.safe_load_all(config()))
