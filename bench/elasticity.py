@@ -50,6 +50,8 @@ QUICK_NODES = 100
 LOOK_EVERY_SECONDS = 0.25
 LOOK_SHARE = 0.01
 """How exact a time is, as a part of it, where that is more than `LOOK_EVERY_SECONDS`."""
+MANY = 1000
+"""Nodes from which on the control plane is one that the compiler did its best for; `make up` builds it without, in less time."""
 SECONDS_PER_STEP = 2400
 PROJECT = f"name: springtide\nruntime: python\nmain: {ROOT / 'stacks'}\nstackConfigDir: stacks\n"
 ENVIRONMENT = """\
@@ -157,7 +159,7 @@ def environment(nodes: int) -> Iterator[tuple[Api, Home, tuple[Object, ...]]]:
         plan = planned(Path(folder), nodes)
         here = Home(environment=NAME, cache=home(NAME, ROOT).cache, root=Path(folder) / NAME)
         try:
-            start(sites.Site(plan=plan, home=here, root=Path(folder)), HERE, progress)
+            start(sites.Site(plan=plan, home=here, root=Path(folder)), HERE, progress, optimised=nodes >= MANY)
             with Api.connect(here.kubeconfig) as api:
                 objects = substitute(plan, HERE).objects
                 pools = [item for item in objects if item["kind"] != "Job"]

@@ -31,7 +31,10 @@ services = {
         {
             **env.service(service),
             "cluster": here.cluster,
-            "model": {"job": jobs[service.model.job].ref},
+            "model": {
+                "job": jobs[service.model.job].ref,
+                "further": [jobs[further].ref for further in service.model.further],
+            },
             "pool": named(here.pools, service.pool),
         },
         here.inside,

@@ -217,3 +217,79 @@ def sleeping(startup: int, drain: int) -> ServiceSpec:
         startup_seconds=startup,
         drain_seconds=drain,
     )
+
+
+DIVIDED = """
+      split: {chat-b: 10}
+    chat-b:
+      model: {job: gpt}
+      pool: serve
+      replicas: {min: 0, max: 2}
+      scale_on: {in_flight_per_replica: 8}
+"""
+
+
+@pytest.mark.parametrize("cloud", ["aws", "gcp"])
+def test_a_file_divides_a_service_that_is_on_the_internet_among_arms_that_sleep(cloud: str) -> None:
+    exposed = f"{{host: chat.example.com, auth: keys, zone: {ZONES[cloud]}}}"
+    work = WORK.replace("min: 0, max: 3", "min: 1, max: 1").replace(
+        "      expose: EXPOSE\n", f"      expose: {exposed}{DIVIDED}"
+    )
+    found = of_text(f"config:{PLACES[cloud]}{work}")
+    assert variables(found)["SPRINGTIDE_ARMS"] == "chat=90,chat-b=10"
+    assert {item.name for item in found.all("Deployment")} == {"chat", "chat-gateway", "chat-b", "chat-b-gateway"}
+    assert found.one("Service", "chat-b").inputs["spec"]["selector"]["app.kubernetes.io/component"] == "gateway"
+    assert [item for item in validate(found.resources).findings if item.outcome is Outcome.FAIL] == []
+
+
+SPLIT = """\
+job = {"name": "gpt", "started": True, "artifacts_url": "s3://b/jobs/gpt/first", "storage": BUCKET}
+SERVE = {"cluster": with_controllers("keda"), "pool": POOL, "model": {"job": job}, "image": IMAGE}
+"""
+
+
+def variables(found: Recorded) -> dict[str, str]:
+    [container] = pod_of(found.one("Deployment", "chat-gateway"))["containers"]
+    return {item["name"]: item["value"] for item in container["env"] if "value" in item}
+
+
+def test_a_split_brings_gateways_that_know_the_arms_and_what_is_left_is_the_service_s_own() -> None:
+    found = recorded(SPLIT + 'ModelService("chat", {**SERVE, "split": {"chat-b": 10, "chat-c": 0}})')
+    assert variables(found)["SPRINGTIDE_ARMS"] == "chat=90,chat-b=10,chat-c=0"
+    assert variables(found)["SPRINGTIDE_REPLICAS_SERVICE"] == "chat-servers"
+    assert found.one("Service", "chat").inputs["spec"]["selector"]["app.kubernetes.io/component"] == "gateway"
+    assert found.one("Deployment", "chat").inputs["spec"]["replicas"] == 1
+
+
+def test_whoever_asked_the_servers_before_is_led_to_gateways_once_these_are_ready() -> None:
+    found = recorded(SPLIT + 'ModelService("chat", {**SERVE, "split": {"chat-b": 10}})')
+    gateways = found.one("Deployment", "chat-gateway")
+    assert "annotations" not in gateways.inputs["metadata"]
+    assert found.needs(found.one("Service", "chat"), gateways)
+
+
+def test_gateways_let_replicas_have_what_they_are_scaled_on_and_whatever_comes_without_that() -> None:
+    plain = recorded(SPLIT + 'ModelService("chat", {**SERVE, "split": {"chat-b": 10}})')
+    assert variables(plain)["SPRINGTIDE_IN_FLIGHT_PER_REPLICA"] == str(gateway.NO_LIMIT)
+    assert plain.all("ScaledObject") == []
+    grows = '"replicas": {"min": 1, "max": 3}, "scale_on": {"in_flight_per_replica": 4}, "split": {"chat-b": 10}'
+    scaled = recorded(SPLIT + f'ModelService("chat", {{**SERVE, {grows}}})')
+    assert variables(scaled)["SPRINGTIDE_IN_FLIGHT_PER_REPLICA"] == "4"
+    scaler = scaled.one("ScaledObject", "chat").inputs["spec"]
+    assert scaler["minReplicaCount"] == 1
+    assert scaler["triggers"][0]["metadata"]["url"] == "http://chat-gateway.springtide.svc:9464/metrics"
+
+
+def test_a_service_that_sleeps_may_be_divided_too_and_gateways_of_one_service_know_no_arms() -> None:
+    sleeps = '"replicas": {"min": 0, "max": 3}, "scale_on": {"in_flight_per_replica": 4}'
+    both = recorded(SPLIT + f'ModelService("chat", {{**SERVE, {sleeps}, "split": {{"chat-b": 100}}}})')
+    assert variables(both)["SPRINGTIDE_ARMS"] == "chat=0,chat-b=100"
+    alone = recorded(SPLIT + f'ModelService("chat", {{**SERVE, {sleeps}}})')
+    assert "SPRINGTIDE_ARMS" not in variables(alone)
+
+
+@given(percents=st.dictionaries(st.sampled_from(["b", "c", "d"]), st.integers(-5, 120), max_size=3))
+def test_a_split_is_refused_just_where_it_is_no_part_of_a_whole(percents: dict[str, int]) -> None:
+    spec = ServiceSpec(model=ModelSpec(job="gpt"), split=percents)
+    allowed = all(percent >= 0 for percent in percents.values()) and sum(percents.values()) <= 100
+    assert (spec.findings() == []) is allowed

@@ -206,3 +206,38 @@ def test_a_drain_is_refused_just_where_it_does_not_fit_and_the_remedy_does(
         first, second = (int(words[words.index(f"{key}:") + 1]) for key in ("propagation_seconds", "drain_seconds"))
         assert findings(service(first, second), google, version, spot()) == []
         assert second >= 1
+
+
+FURTHER = JOB + 'more = {**job, "name": "tuned", "artifacts_url": "s3://b/jobs/tuned/first"}\n'
+
+
+def variables(found: Recorded) -> dict[str, str]:
+    container = pod_of(found.one("Deployment", "chat"))["containers"][0]
+    return {item["name"]: item.get("value", "") for item in container["env"]}
+
+
+def test_a_class_of_ones_own_serves_where_it_is_named() -> None:
+    said = variables(recorded(JOB + 'ModelService("chat", {**SERVE, "predictor": "team.chat.Chat:max_batch=32"})'))
+    assert said["SPRINGTIDE_PREDICTOR"] == "team.chat.Chat:max_batch=32"
+    assert variables(recorded(JOB + 'ModelService("chat", SERVE)'))["SPRINGTIDE_PREDICTOR"] == "gpt"
+
+
+def test_further_models_are_named_by_their_jobs_and_may_be_read() -> None:
+    found = recorded(FURTHER + 'ModelService("chat", {**SERVE, "model": {"job": job, "further": [more]}})')
+    assert variables(found)["SPRINGTIDE_FURTHER_MODEL_URLS"] == "tuned=s3://b/jobs/tuned/first"
+    said = str([item.inputs for item in found.resources if "Polic" in item.type])
+    assert "jobs/gpt/first" in said
+    assert "jobs/tuned/first" in said
+
+
+def test_a_service_waits_for_every_model_that_it_is_to_load() -> None:
+    waiting = FURTHER + 'more["started"] = False\n'
+    found = recorded(waiting + 'ModelService("chat", {**SERVE, "model": {"job": job, "further": [more]}})')
+    assert found.all("Deployment") == []
+
+
+@pytest.mark.parametrize("predictor", ["", "Chat", "team.chat.Chat:max_batch", "team.chat.Chat:max_batch=3 2"])
+def test_what_names_no_predictor_is_refused(predictor: str) -> None:
+    with pytest.raises(ArgumentsError) as error:
+        ModelService("chat", serving(predictor=predictor))
+    assert ("services/predictor", "/predictor") in [(found.rule, found.path) for found in error.value.findings]

@@ -43,8 +43,8 @@ def autoscaler(name: str, spec: ServiceSpec, cluster: ClusterRef, opts: pulumi.R
 
 
 def _by_demand(name: str, spec: ServiceSpec, space: pulumi.Output[str], requests: int) -> Manifest:
-    """Replicas by requests, as the servers count them; as the gateways do, where there may be no server."""
-    if spec.sleeps:
+    """Replicas by requests, as the servers count them; as the gateways do, where these stand before them."""
+    if spec.has_gateway:
         return waking_autoscaler(name, space, _bounds(spec), requests, gateway.numbers_url(name, space))
     url = pulumi.Output.concat("http://", name, ".", space, f".svc:{METRICS_PORT}{METRICS_PATH}")
     return demand_autoscaler(name, space, _bounds(spec), requests, url)

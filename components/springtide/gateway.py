@@ -1,7 +1,6 @@
-"""What holds the requests of a service that sleeps at zero, and wakes it."""
+"""What stands in front of a service: it holds the requests of one that sleeps and wakes it, and divides those of an A/B test."""
 
 from collections.abc import Mapping
-from typing import cast
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -29,53 +28,92 @@ from springtide.k8s.identity import service_account
 from springtide.k8s.pod import Place
 from springtide.k8s.serving import EXIT_MARGIN_SECONDS, NODE_SECONDS, disruption_budget, servers
 from springtide.place import system_nodes
-from springtide.spec import Finding, ServiceSpec, refuse
+from springtide.spec import Finding, ServiceSpec, did_you_mean, refuse
 from springtide_workloads.contract import KEYS_FILE, METRICS_PATH, METRICS_PORT, GatewayContract
 
 LONGEST_SERVICE_NAME = 63 - max(len(suffix) for suffix in SUFFIXES)
-"""Characters of the name of a service that sleeps, which others are made of."""
+"""Characters of the name of a service with gateways, which others are made of."""
+NO_LIMIT = 1_000_000
+"""Requests at a time of a replica of which nothing is said: as many as come."""
 
 
 def findings(spec: ServiceSpec) -> list[Finding]:
-    """What is impossible about a service that sleeps."""
+    """What is impossible about a service with gateways."""
     over = _leave_seconds(spec) - LONGEST_LEAVE_SECONDS
-    if not spec.sleeps or over <= 0:
+    if not spec.has_gateway or over <= 0:
         return []
     message = (
         f"a gateway that leaves waits up to {LONGEST_LEAVE_SECONDS + over} s for a replica, {NODE_SECONDS} s of it for a "
         f"machine; nobody waits longer than {LONGEST_LEAVE_SECONDS} s for a gateway."
     )
-    fix = f"startup_seconds and drain_seconds must be {over} less together; or keep a replica: replicas: {{min: 1}}"
+    without = "leave out split" if spec.split else "keep a replica: replicas: {min: 1}"
+    fix = f"startup_seconds and drain_seconds must be {over} less together; or {without}"
     return [refuse("services/hold", "/startup_seconds", spec.startup_seconds, message, fix)]
 
 
 def name_findings(path: str, name: str, spec: ServiceSpec) -> list[Finding]:
-    """Whether the names that a service takes which sleeps are names of Kubernetes Services too."""
-    if not spec.sleeps or len(name) <= LONGEST_SERVICE_NAME:
+    """Whether the names that a service with gateways takes are names of Kubernetes Services too."""
+    if not spec.has_gateway or len(name) <= LONGEST_SERVICE_NAME:
         return []
     others = " and ".join(f"{name}{suffix}" for suffix in SUFFIXES)
-    message = f"it sleeps, so {others} are names of Kubernetes Services too, which have 63 characters at most."
+    message = f"it {_has(spec)}, so {others} are names of Kubernetes Services too, which have 63 characters at most."
     return [refuse("spec/name", path, name, message, f"use at most {LONGEST_SERVICE_NAME} characters")]
 
 
 def names(services: Mapping[str, ServiceSpec]) -> list[Finding]:
-    """Which services have a name that is too long for a gateway, or the name of another one's."""
-    sleeping = {name: spec for name, spec in services.items() if spec.sleeps}
-    taken = {f"{name}{suffix}": name for name in sleeping for suffix in SUFFIXES}
+    """Which services have a name that is too long for a gateway or that of another one's, and which arms are none."""
+    fronted = {name: spec for name, spec in services.items() if spec.has_gateway}
+    taken = {f"{name}{suffix}": name for name in fronted for suffix in SUFFIXES}
     return [
-        *(found for name, spec in sleeping.items() for found in name_findings(f"/services/{name}", name, spec)),
+        *(found for name, spec in fronted.items() for found in name_findings(f"/services/{name}", name, spec)),
+        *(found for name, spec in fronted.items() for found in _arms(name, spec, services)),
         *(
             refuse(
                 "services/name",
                 f"/services/{name}",
                 name,
-                f"service {taken[name]} sleeps, and what stands in front of it is called {name}.",
+                f"service {taken[name]} {_has(services[taken[name]])}, and what stands in front of it is called {name}.",
                 "use another name for one of them",
             )
             for name in services
             if name in taken
         ),
     ]
+
+
+def _arms(name: str, spec: ServiceSpec, services: Mapping[str, ServiceSpec]) -> list[Finding]:
+    """Which arms are no service that takes another one's requests."""
+    others = [other for other in services if other != name]
+    unknown = [
+        refuse(
+            "settings/reference",
+            f"/services/{name}/split/{arm}",
+            arm,
+            "it is the service itself, which gets what is left."
+            if arm == name
+            else f"there is no {arm!r} under services.",
+            did_you_mean(arm, others, "name another service, or add it to services"),
+            allowed=others,
+        )
+        for arm in spec.split
+        if arm not in others
+    ]
+    chained = [
+        refuse(
+            "services/split",
+            f"/services/{name}/split/{arm}",
+            arm,
+            f"{arm} is divided itself: who asks would be given an arm twice.",
+            f"name all arms under {name}: the percents of its split are of all requests",
+        )
+        for arm in spec.split
+        if arm in others and services[arm].split
+    ]
+    return [*unknown, *chained]
+
+
+def _has(spec: ServiceSpec) -> str:
+    return "sleeps" if spec.sleeps else "has a split"
 
 
 def build(name: str, spec: ServiceSpec, cluster: ClusterRef, parent: pulumi.Resource) -> pulumi.Resource:
@@ -121,13 +159,16 @@ def _gateway(name: str, spec: ServiceSpec, cluster: ClusterRef) -> Gateway:
         ),
         keys=keys,
         conditions=exposure.conditions(name, spec, cluster),
+        arms={name: 100 - sum(spec.split.values()), **spec.split} if spec.split else {},
+        awaited=not spec.sleeps,
     )
 
 
 def _contract(name: str, spec: ServiceSpec, keys: str | None) -> GatewayContract:
+    asked = spec.scale_on.in_flight_per_replica
     return GatewayContract(
         service=servers_name(name),
-        in_flight_per_replica=cast("int", spec.scale_on.in_flight_per_replica),  # spec/wake
+        in_flight_per_replica=NO_LIMIT if asked is None else asked,
         hold_seconds=hold_seconds(spec.startup_seconds),
         grace_seconds=_leave_seconds(spec),
         propagation_seconds=spec.propagation_seconds,

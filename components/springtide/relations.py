@@ -303,6 +303,11 @@ def _services(file: EnvironmentFile, wrong: Sequence[Finding]) -> list[Finding]:
 def _service(file: EnvironmentFile, item: ServiceSection, wrong: Sequence[Finding]) -> list[Finding]:
     found = [
         *_refers("/model/job", item.model.job, file.jobs, "jobs"),
+        *(
+            found
+            for at, name in enumerate(item.model.further)
+            for found in _refers(f"/model/further/{at}", name, file.jobs, "jobs")
+        ),
         *([] if item.pool is None else _refers("/pool", item.pool, file.pools, "pools")),
     ]
     if not _known(file):

@@ -93,7 +93,7 @@ def without_place(pods: Iterable[Pods], room: Room, nodes: int) -> list[str]:
 
 
 def of_service(name: str, item: ServiceSection, count: int) -> list[Pods]:
-    """What a service with so many servers has on system nodes: its servers, without a pool; its gateways, where it sleeps."""
+    """What a service with so many servers has on system nodes: its servers, without a pool; its gateways, where it has some."""
     servers = Pods(name=name, replicas=count, cpu_millis=CPU_MILLIS, memory_mib=CPU_MEMORY_GIB * 1024)
     gateways = Pods(
         name=f"{name}: gateway",
@@ -101,7 +101,7 @@ def of_service(name: str, item: ServiceSection, count: int) -> list[Pods]:
         cpu_millis=gateway.CPU_MILLIS,
         memory_mib=gateway.MEMORY_GIB * 1024,
     )
-    return [*([servers] if item.pool is None else []), *([gateways] if item.sleeps else [])]
+    return [*([servers] if item.pool is None else []), *([gateways] if item.has_gateway else [])]
 
 
 def _pods(file: EnvironmentFile) -> list[Pods]:

@@ -1,12 +1,14 @@
 """A model server behind one address inside the cluster."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, NotRequired, TypedDict
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from springtide import clouds, exposure, gateway, grace
+from springtide import clouds, exposure, gateway, grace, served
 from springtide.autoscaling import KEDA, autoscaler, scales
 from springtide.cluster import ClusterRef
 from springtide.component import checked, child_of, intent, tell
@@ -18,23 +20,17 @@ from springtide.k8s.serving import EXIT_MARGIN_SECONDS, Server, deployment, disr
 from springtide.k8s.serving import service as front_of
 from springtide.place import DEFAULT_ACCOUNT, grant, mount, mounts, system_nodes
 from springtide.pool import PoolRef, fits, known_pool
+from springtide.served import ModelArgs
 from springtide.spec import Finding, ServiceSpec, refuse, warn
 from springtide.spec.work import service_name
 from springtide.training import JobRef, known_job
-from springtide_workloads.contract import KEYS_FILE, Device, ServingContract
+from springtide_workloads.contract import KEYS_FILE, PREDICTOR, Device, ServingContract
 
 CPU_MILLIS = 250
 CPU_MEMORY_GIB = 3
 CPU_SCRATCH_GIB = 5
 """What a server on a system node gets, and uses more CPU where there is more; those have 2 cores, 8 GiB, a 50 GiB disk,
 and other things to do."""
-
-
-class ModelArgs(TypedDict):
-    """Which model a service loads."""
-
-    job: JobRef
-    """Training job whose run exported it; take it from `TrainingJob.ref`."""
 
 
 class ReplicasArgs(TypedDict):
@@ -75,6 +71,8 @@ class ModelServiceArgs(TypedDict):
     """Pool it runs on; take it from `GpuPool.ref`. Default: the CPU, on the system nodes where these are ours."""
     model: ModelArgs
     """Model to serve."""
+    predictor: NotRequired[str]
+    """What serves it, `name[:key=value,...]`: `gpt` with OpenAI's endpoints (default), or a class of a module in the image."""
     replicas: NotRequired[ReplicasArgs]
     """How many servers run. Default: exactly one."""
     scale_on: NotRequired[ScaleOnArgs]
@@ -93,6 +91,8 @@ class ModelServiceArgs(TypedDict):
     """After that, how long accepted requests may take to finish. Default 60."""
     startup_seconds: NotRequired[int]
     """Time the model may take to load before its server is given up, machine and image aside. Default 600."""
+    split: NotRequired[dict[str, int]]
+    """Percent of its requests that other services answer, by their names: arms of an A/B test. Default: none."""
 
 
 class ModelService(pulumi.ComponentResource):
@@ -105,9 +105,9 @@ class ModelService(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ModelServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         args = _known(args)
-        job, pool, cluster = args["model"]["job"], args.get("pool"), args["cluster"]
+        pool, cluster = args.get("pool"), args["cluster"]
         expose = args.get("public", args.get("expose", exposure.NONE))
-        plain = {**args, "model": {"job": job["name"]}, "expose": expose}
+        plain = {**args, "model": served.names(args["model"]), "expose": expose}
         spec = checked(
             ServiceSpec,
             plain,
@@ -129,11 +129,12 @@ class ModelService(pulumi.ComponentResource):
         said |= {"minReplicas": spec.replicas.min, "maxReplicas": spec.replicas.max}
         del said["replicas"]
         super().__init__("springtide:index:ModelService", name, said, opts)
-        tell([*_waits(name, spec, job), *_stays_small(name, spec), *exposure.warnings(name, spec)])
+        jobs = served.jobs_of(args["model"])
+        tell([*served.waits(name, spec, jobs), *_stays_small(name, spec), *exposure.warnings(name, spec)])
         self.endpoint = pulumi.Output.concat("http://", name, ".", cluster["namespace"])
         self.address = self.endpoint
-        if spec.image is not None and job["started"]:
-            backend = self._serve(name, spec, args, _contract(name, spec, job, grace_seconds))
+        if spec.image is not None and all(each["started"] for each in jobs):
+            backend = self._serve(name, spec, args, _contract(name, spec, jobs, grace_seconds))
             if (address := exposure.address(name, spec, cluster, backend, self)) is not None:
                 self.address = address
         self.register_outputs(said | {"endpoint": self.endpoint, "address": self.address})
@@ -152,12 +153,12 @@ class ModelService(pulumi.ComponentResource):
             startup_seconds=spec.startup_seconds,
             place=self._place(name, gpus, args),
             keys=exposure.keys(name, spec),
-            conditions=() if spec.sleeps else exposure.conditions(name, spec, cluster),
+            conditions=() if spec.has_gateway else exposure.conditions(name, spec, cluster),
         )
         # An autoscaler owns the count once it is there; writing it back would reset capacity at every update.
         owned = child_of(self, ignore_changes=["spec.replicas"] if scales(spec) else None)
         servers = kubernetes.apps.v1.Deployment(name, **deployment(server), opts=owned)
-        held = [gateway.build(name, spec, cluster, self)] if spec.sleeps else []
+        held = [gateway.build(name, spec, cluster, self)] if spec.has_gateway else []
         # What clients reach changes once it is there.
         led = child_of(self, depends_on=held)
         front = kubernetes.core.v1.Service(name, **front_of(name, space, front_labels(name, spec)), opts=led)
@@ -166,9 +167,8 @@ class ModelService(pulumi.ComponentResource):
         return front
 
     def _place(self, name: str, gpus: int, args: ModelServiceArgs) -> Place:
-        cluster, job, pool = args["cluster"], args["model"]["job"], args.get("pool")
-        export = job["artifacts_url"].removeprefix(f"{job['storage']['url']}/")
-        grants = grant(job["storage"], export, write=False)
+        cluster, jobs, pool = args["cluster"], served.jobs_of(args["model"]), args.get("pool")
+        grants = [one for job in jobs for one in grant(job["storage"], served.export(job), write=False)]
         account: pulumi.Input[str] = DEFAULT_ACCOUNT
         if grants:
             account = WorkloadIdentity(name, {"cluster": cluster, "grants": grants}, child_of(self)).service_account
@@ -180,7 +180,7 @@ class ModelService(pulumi.ComponentResource):
             scratch_gib=_share(gpus, pool, "scratch_gib", CPU_SCRATCH_GIB),
             cpu="1" if pool is not None else f"{CPU_MILLIS}m",
             part=_part(gpus, pool),
-            mounts=mounts(*mount(job["storage"], read_only=True)),
+            mounts=mounts(*(one for job in jobs for one in mount(job["storage"], read_only=True))),
         )
 
 
@@ -189,7 +189,10 @@ def _known(args: ModelServiceArgs) -> ModelServiceArgs:
     pool = args.get("pool")
     return {
         **args,
-        "model": {"job": known_job(args["model"]["job"], args["cluster"]["environment"])},
+        "model": {
+            "job": known_job(args["model"]["job"], args["cluster"]["environment"]),
+            "further": [known_job(job, args["cluster"]["environment"]) for job in args["model"].get("further", [])],
+        },
         "pool": None if pool is None else known_pool(pool, "/pool/args"),
     }
 
@@ -232,7 +235,21 @@ def findings(spec: ServiceSpec, cloud: str, version: str, pool: PoolRef | None) 
         message = "CPU use says nothing about a server that computes on a GPU."
         fix = "use in_flight_per_replica: requests computed or waiting"
         found.append(refuse("spec/scale-on", "/scale_on/cpu_percent", spec.scale_on.cpu_percent, message, fix))
-    return [*found, *_nowhere(cloud, pool), *_drain_fits(spec, cloud, version, pool), *gateway.findings(spec)]
+    return [
+        *found,
+        *_predictor(spec),
+        *_nowhere(cloud, pool),
+        *_drain_fits(spec, cloud, version, pool),
+        *gateway.findings(spec),
+    ]
+
+
+def _predictor(spec: ServiceSpec) -> list[Finding]:
+    if re.fullmatch(PREDICTOR, spec.predictor):
+        return []
+    message = f"{spec.predictor!r} names no predictor."
+    fix = "write gpt, or a class of a module in the image, with settings after a colon: team.chat.Chat:max_batch=32"
+    return [refuse("services/predictor", "/predictor", spec.predictor, message, fix)]
 
 
 def _nowhere(cloud: str, pool: PoolRef | None) -> list[Finding]:
@@ -277,26 +294,18 @@ def _has_room_for_one_more(spec: ServiceSpec, pool: PoolRef | None) -> bool:
     return (spec.replicas.max + 1) * gpus <= pool["max_nodes"] * pool["gpus_per_node"]
 
 
-def _contract(name: str, spec: ServiceSpec, job: JobRef, grace_seconds: int) -> ServingContract:
+def _contract(name: str, spec: ServiceSpec, jobs: Sequence[JobRef], grace_seconds: int) -> ServingContract:
+    first, *further = jobs
     return ServingContract(
-        model_url=job["artifacts_url"],
+        model_url=first["artifacts_url"],
+        further_model_urls=",".join(f"{job['name']}={job['artifacts_url']}" for job in further) or None,
+        predictor=spec.predictor,
         device=Device.CUDA if spec.gpus else Device.CPU,
         grace_seconds=grace_seconds,
         propagation_seconds=spec.propagation_seconds,
         drain_seconds=spec.drain_seconds,
         keys_file=None if exposure.keys(name, spec) is None else KEYS_FILE,
     )
-
-
-def _waits(name: str, spec: ServiceSpec, job: JobRef) -> list[Finding]:
-    found = []
-    if spec.image is None:
-        fix = "build and push workloads/images/workloads, then set images.digest"
-        found.append(warn("images/missing", f"/services/{name}/image", None, f"service {name} waits: no image.", fix))
-    if not job["started"]:
-        message = f"service {name} waits: job {job['name']} has no run whose model it could load."
-        found.append(warn("services/no-model", f"/services/{name}/model", job["name"], message, "give the job a run"))
-    return found
 
 
 def _stays_small(name: str, spec: ServiceSpec) -> list[Finding]:

@@ -19,6 +19,7 @@ from springtide.k8s.serving import Bounds, cpu_autoscaler, disruption_budget, se
 from springtide.k8s.serving import labels as server_labels
 from springtide_workloads import contract
 from springtide_workloads.contract import GatewayContract, GatewayMetric
+from springtide_workloads.gateway.arms import ARMS, Arm, arms_of
 
 from .manifests import IMAGE, SERVER, container_of, known_to_kubernetes, pod_of, variables_of
 
@@ -71,6 +72,15 @@ def test_the_first_process_is_the_gateway_and_it_reads_back_the_contract() -> No
     variables = variables_of(DEPLOYMENT)
     assert variables.pop("SPRINGTIDE_NAMESPACE") == {"fieldRef": {"fieldPath": "metadata.namespace"}}
     assert GatewayContract.from_env(variables) == GATEWAY.contract
+
+
+def test_gateways_are_told_of_arms_where_there_are_some_and_pulumi_waits_for_those_that_replace_servers() -> None:
+    divided = deployment(replace(GATEWAY, arms={"chat": 90, "chat-b": 10}, awaited=True))
+    known_to_kubernetes("apps/v1", "Deployment", divided)
+    assert arms_of("chat-servers", variables_of(divided)) == (Arm("chat", 90), Arm("chat-b", 10))
+    assert ARMS not in variables_of(DEPLOYMENT)
+    assert "annotations" not in divided["metadata"]
+    assert DEPLOYMENT["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
 
 
 def test_two_gateways_without_a_gpu_keep_off_each_other_s_node_and_go_one_by_one() -> None:

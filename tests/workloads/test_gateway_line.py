@@ -18,7 +18,7 @@ pytestmark = pytest.mark.enable_socket
 
 def play(scene: Callable[[Line], Awaitable[None]], per_replica: int = 4) -> None:
     async def whole() -> None:
-        await scene(Line(per_replica=per_replica, metrics=Metrics()))
+        await scene(Line(per_replica=per_replica))
 
     asyncio.run(whole())
 

@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from springtide_workloads.contract import COMPLETIONS_PATH, LIVE_PATH, READY_PATH, Metric
 from springtide_workloads.errors import ConfigError
 from springtide_workloads.serve.app import App, Phase
-from springtide_workloads.serve.engine import Engine
+from springtide_workloads.serve.http import Plain, Refusal, Request
 from springtide_workloads.serve.keys import Keys
 from springtide_workloads.serve.metrics import Metrics
-from springtide_workloads.serve.model import Model
 
 KEY, OTHER = "sk-first-0123456789", "sk-second-0123456789"
 
@@ -125,12 +124,14 @@ def answer(file: Path, method: str, path: str, headers: Iterable[tuple[bytes, by
     async def send(message: Any) -> None:
         sent.append(message)
 
-    def never() -> Model:
-        raise AssertionError
+    async def handler(_request: Request) -> Plain:
+        raise Refusal(400, "the body is not JSON")
 
     async def run() -> Metrics:
         metrics = Metrics()
-        app = App(Engine(never, metrics), metrics, Keys(file))
+        # a server whose engine has ended
+        routes = {("POST", COMPLETIONS_PATH): handler}
+        app = App(routes, metrics, keys=Keys(file), trouble=lambda: "it has ended" if path == READY_PATH else None)
         app.phase = Phase.SERVING
         await app({"type": "http", "method": method, "path": path, "headers": list(headers)}, receive, send)
         return metrics
@@ -145,6 +146,7 @@ def test_a_completion_without_a_key_is_answered_401_and_counted(file: Path) -> N
     assert (said.status, said.headers["www-authenticate"]) == (401, "Bearer")
     assert "Bearer <key>" in said.body["error"]["message"]
     assert said.metrics.registry.get_sample_value(Metric.REQUESTS, {"code": "401"}) == 1
+    assert said.metrics.registry.get_sample_value(Metric.REFUSED, {"reason": "key"}) == 1
 
 
 def test_a_completion_with_a_key_is_looked_at(file: Path) -> None:
@@ -158,5 +160,5 @@ def test_whoever_has_no_key_does_not_learn_which_paths_there_are(file: Path) -> 
 
 @pytest.mark.parametrize(("path", "status"), [(LIVE_PATH, 200), (READY_PATH, 503)])
 def test_probes_need_no_key(file: Path, path: str, status: int) -> None:
-    """The engine of these tests never loads a model, so it is not ready, and says so to a probe."""
+    """The server of these tests computes nothing, so it is not ready, and says so to a probe."""
     assert answer(file, "GET", path, []).status == status

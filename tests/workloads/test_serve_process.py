@@ -16,7 +16,7 @@ from tests.workloads.processes import FIRST_PROCESS, Launcher, Process, free_por
 
 from springtide_workloads.contract import Device, ExitCode, Layout, Metric, ServingContract
 from springtide_workloads.errors import ConfigError, StorageError
-from springtide_workloads.serve.model import Model
+from springtide_workloads.models.exported import read
 from springtide_workloads.storage import Store
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(300)]
@@ -117,7 +117,7 @@ def test_nothing_sent_while_load_balancers_learn_is_lost(
         until(lambda: status(settings.http_port, "/health/ready") == 503)
         # the last of them goes out just before the window ends and is computed beyond it
         time.sleep(told + PROPAGATION_SECONDS - 0.3 - time.monotonic())
-        long = pool.submit(complete, settings.http_port, 512)
+        long = pool.submit(complete, settings.http_port, 60)
         over.set()
         assert [one.result() for one in running] == [None] * len(clients)
         assert long.result() == 200
@@ -179,7 +179,7 @@ def test_weights_that_are_damaged_are_never_served(finished: Path, tmp_path: Pat
     *start, last = weights.read_bytes()
     weights.write_bytes(bytes([*start, last ^ 1]))
     with pytest.raises(StorageError, match="does not match the digest"):
-        Model.load(Store(place.as_uri()), Device.CPU)
+        read(Store(place.as_uri())).build()
 
 
 def test_a_kind_of_model_that_this_server_does_not_know_is_a_setting_to_change(finished: Path, tmp_path: Path) -> None:
@@ -187,14 +187,14 @@ def test_a_kind_of_model_that_this_server_does_not_know_is_a_setting_to_change(f
     config = tmp_path / "copy" / Layout.EXPORT_CONFIG
     config.write_text(config.read_text().replace('"kind": "gpt"', '"kind": "mamba"'))
     with pytest.raises(ConfigError, match="of kind 'mamba', which this image does not have"):
-        Model.load(Store((tmp_path / "copy").as_uri()), Device.CPU)
+        read(Store((tmp_path / "copy").as_uri())).build()
 
 
 def test_an_export_of_another_format_is_told_and_not_guessed(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished, tmp_path / "copy")
     (tmp_path / "copy" / Layout.EXPORT_CONFIG).write_text('{"something": "else"}')
     with pytest.raises(StorageError, match=r"config.json cannot be read"):
-        Model.load(Store((tmp_path / "copy").as_uri()), Device.CPU)
+        read(Store((tmp_path / "copy").as_uri())).build()
 
 
 def test_serving_here_takes_another_port_when_its_own_is_taken_and_says_what_to_try(

@@ -35,12 +35,12 @@ def leave_seconds(spec: ServiceSpec) -> int:
 
 
 def _held(spec: ServiceSpec) -> int:
-    return gateways.hold_seconds(spec.startup_seconds) if spec.sleeps else 0
+    return gateways.hold_seconds(spec.startup_seconds) if spec.has_gateway else 0
 
 
 def front_labels(name: str, spec: ServiceSpec) -> dict[str, str]:
-    """Labels of the pods that a service's clients reach: its servers, or the gateways of one that sleeps."""
-    return gateways.labels(name) if spec.sleeps else labels(name)
+    """Labels of the pods that a service's clients reach: its servers, or the gateways before them."""
+    return gateways.labels(name) if spec.has_gateway else labels(name)
 
 
 def binding(name: str, namespace: Any, target_group: Any) -> Manifest:

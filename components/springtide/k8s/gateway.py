@@ -1,9 +1,11 @@
-"""What stands in front of a service that sleeps at zero: gateways that hold its requests, and the number that wakes it.
+"""What stands in front of a service: gateways that hold its requests while it sleeps, or divide them among its arms.
 
-Clients keep the service's address: its Service leads to the gateways, and these find the servers by a Service of their own.
+Clients keep the service's address: its Service leads to the gateways, and these find the servers by a Service of their own,
+and those of another arm by the address that this one has. The gateways' number is what wakes a service that sleeps.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from springtide.k8s import Manifest
@@ -31,11 +33,12 @@ STARTUP_SECONDS = 120
 """In which a gateway must answer, once its image is there: it loads no model."""
 POLLING_SECONDS = 2
 """Between two readings of the number that wakes a service."""
+ARMS = "SPRINGTIDE_ARMS"  # contract: Env.ARMS
 LONGEST_LEAVE_SECONDS = 3600
 """How long a gateway may take to leave: GKE waits so long for the pods of a node that it upgrades, and no load balancer
 waits longer for a target that it gave up."""
 SUFFIXES = ("-gateway", "-servers")
-"""Of the names that a service that sleeps takes besides its own."""
+"""Of the names that a service with gateways takes besides its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,10 @@ class Gateway:
     """Secret with the keys that may ask; who has none must not wake a machine. Default: whoever reaches it may."""
     conditions: tuple[str, ...] = ()
     """What else must hold of a pod before it counts as ready, which somebody outside it says."""
+    arms: Mapping[str, int] = field(default_factory=dict)
+    """Percent of the requests that go to each arm, the service itself first. Default: all are its own."""
+    awaited: bool = False
+    """Whether clients were led to servers before, and so must not be led to gateways that are not ready yet."""
 
 
 def gateway_name(name: str) -> str:
@@ -76,11 +83,12 @@ def hold_seconds(startup_seconds: int) -> int:
 def deployment(gateway: Gateway) -> Manifest:
     """The gateways. They are no larger at night: two CPU pods are what a service costs while it sleeps.
 
-    Pulumi does not wait for them: one that leaves takes as long as the longest wait of a request it holds.
+    Pulumi waits only for those that come before servers which are asked already: one that leaves takes as long as the
+    longest wait of a request it holds.
     """
     name = gateway_name(gateway.name)
     return {
-        "metadata": _about(gateway.name, name, gateway.place.namespace, skip=True),
+        "metadata": _about(gateway.name, name, gateway.place.namespace, skip=not gateway.awaited),
         "spec": {
             "replicas": REPLICAS,
             "selector": {"matchLabels": labels(gateway.name)},
@@ -162,6 +170,10 @@ def _about(name: str, called: str, namespace: Any, *, skip: bool = False) -> Man
     return {"name": called, "namespace": namespace, "labels": labels(name), **notes}
 
 
+def _arms(gateway: Gateway) -> dict[str, str]:
+    return {ARMS: ",".join(f"{name}={percent}" for name, percent in gateway.arms.items())} if gateway.arms else {}
+
+
 def _pod(gateway: Gateway) -> Manifest:
     place = gateway.place
     namespace = {"name": Env.NAMESPACE.value, "valueFrom": {"fieldRef": {"fieldPath": contract.NAMESPACE_FIELD}}}
@@ -169,7 +181,7 @@ def _pod(gateway: Gateway) -> Manifest:
         "gateway",
         gateway.image,
         contract.GATEWAY_COMMAND,
-        [*environment(gateway.contract.to_env()), namespace],
+        [*environment(gateway.contract.to_env() | _arms(gateway)), namespace],
         place=place,
         gpus=0,
         ports=[

@@ -28,14 +28,20 @@ _CONTROLLERS = "springtide-controllers"
 """Owner of what controllers need in the cluster; no plan holds it, so no plan's apply takes it away."""
 
 
-def start(site: Site, here: Here, progress: Progress) -> ControlPlane:
+def start(site: Site, here: Here, progress: Progress, *, optimised: bool = False) -> ControlPlane:
     """Build what is not built, and start what does not run.
+
+    Args:
+        site: The environment.
+        here: What this machine can do.
+        progress: Who is told.
+        optimised: Whether the compiler does its best: what a thousand nodes need, and a few do not.
 
     Raises:
         BuildError: a program cannot be built.
         LocalError: a process does not start.
     """
-    built = binaries(site.home, (*CORE, *(REAL if here.real else ())), progress)
+    built = binaries(site.home, (*CORE, *(REAL if here.real else ())), progress, optimised=optimised)
     nodes = sum(pool.most_nodes for pool in site.plan.pools())
     tempo = Tempo(lease_seconds=kwok.lease_seconds(nodes))
     plane = control_plane.prepare(site.home, {**built.paths, **ready(site.home, KEDA)}, tempo)

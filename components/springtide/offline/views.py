@@ -199,7 +199,7 @@ class ServiceView(View):
 
     TYPE: ClassVar[str] = "springtide:index:ModelService"
     gpus: int
-    model: Mapping[str, str]
+    model: Mapping[str, Any]
     min_replicas: int
     max_replicas: int
     expose: Any

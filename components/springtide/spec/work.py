@@ -1,16 +1,21 @@
 """What runs on the pools: training jobs and model services."""
 
 import re
+from dataclasses import field
 
-from springtide.spec.checks import at_least, by_digest, dns_label, one_of, positive, spec
+from springtide.spec.checks import at_least, by_digest, distinct, dns_label, one_of, positive, spec
 from springtide.spec.finding import Finding, below, refuse
 from springtide.spec.pool import FABRICS
 
 EXPOSURES = ("none", "internal")
 """Who can reach a service from outside its cluster, in one word; a name on the internet is a `PublicSpec`."""
 AUTHS = ("keys", "open")
+WHOLE = 100
+"""Percent of a service's requests, its own and those of its arms."""
 ON_NOTICE = ("save", "leave")
 """What a run does when its machine is about to be taken back: save once more, or leave with its newest checkpoint."""
+GPT = "gpt"
+"""The image's own predictor."""
 _HOST = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
 _SERVICE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -63,6 +68,19 @@ class ModelSpec:
 
     job: str
     """Name of the training job whose run exported it."""
+    further: tuple[str, ...] = ()
+    """Names of more jobs whose models, or adapters of the first, the same servers hold; a request names the one it means."""
+
+    def findings(self) -> list[Finding]:
+        """What is named twice."""
+        again = [] if self.job not in self.further else [self.further.index(self.job)]
+        return [
+            *distinct("/further", self.further),
+            *(
+                refuse("spec/twice", f"/further/{at}", self.job, f"{self.job} is the first model.", "name it once")
+                for at in again
+            ),
+        ]
 
 
 @spec
@@ -109,6 +127,7 @@ class ServiceSpec:
     """A model server and how many of it."""
 
     model: ModelSpec
+    predictor: str = GPT
     replicas: ReplicasSpec = ReplicasSpec()
     scale_on: ScaleOnSpec = ScaleOnSpec()
     gpus: int | None = None
@@ -117,6 +136,7 @@ class ServiceSpec:
     propagation_seconds: int = 10
     drain_seconds: int = 60
     startup_seconds: int = 600
+    split: dict[str, int] = field(default_factory=dict)
 
     @property
     def public(self) -> PublicSpec | None:
@@ -129,6 +149,11 @@ class ServiceSpec:
         return self.replicas.min == 0
 
     @property
+    def has_gateway(self) -> bool:
+        """Whether gateways stand before its servers: to hold requests while it sleeps, or to divide them among arms."""
+        return self.sleeps or bool(self.split)
+
+    @property
     def reached(self) -> str:
         """From where it is reached: `none`, `internal` or `host`."""
         return self.expose if isinstance(self.expose, str) else "host"
@@ -136,6 +161,8 @@ class ServiceSpec:
     def findings(self) -> list[Finding]:
         """What is impossible about this service."""
         return [
+            *below("/model", self.model.findings()),
+            *_further(self),
             *at_least("/replicas/min", self.replicas.min, 0),
             *at_least("/replicas/max", self.replicas.max, max(self.replicas.min, 1)),
             *_nothing_wakes(self),
@@ -146,7 +173,27 @@ class ServiceSpec:
             *at_least("/drain_seconds", self.drain_seconds, 1),
             *at_least("/startup_seconds", self.startup_seconds, 1),
             *by_digest("/image", self.image),
+            *_split(self.split),
         ]
+
+
+def _split(percents: dict[str, int]) -> list[Finding]:
+    """What is wrong with the parts that other services take of a service's requests."""
+    names = [found for name in percents for found in service_name(f"/split/{name}", name)]
+    low = [found for name, percent in percents.items() for found in at_least(f"/split/{name}", percent, 0)]
+    if low or (total := sum(percents.values())) <= WHOLE:
+        return [*names, *low]
+    message = f"other services take {total} percent of its requests."
+    fix = f"use {WHOLE} percent at most, all arms together; the service itself gets what is left"
+    return [*names, refuse("spec/split", "/split", total, message, fix)]
+
+
+def _further(service: ServiceSpec) -> list[Finding]:
+    if not service.model.further or service.predictor.partition(":")[0] == GPT:
+        return []
+    message = f"predictor {service.predictor} gets one model; several at a time are what {GPT} serves."
+    fix = "leave further out, or make a service of each"
+    return [refuse("spec/further", "/model/further", list(service.model.further), message, fix)]
 
 
 def _exposure(expose: str | PublicSpec) -> list[Finding]:

@@ -3,13 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Final
 
 from springtide_workloads.gateway.metrics import Metrics
-from springtide_workloads.gateway.refusal import Reason, Refused
-
-RETRY_SECONDS: Final = 5
-"""What a client is told to wait that found no room: room comes with the next answer, or with the next replica."""
+from springtide_workloads.gateway.refusal import RETRY_SECONDS, Reason, Refused
 
 
 class Budget:

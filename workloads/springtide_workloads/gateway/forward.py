@@ -22,10 +22,15 @@ from aiohttp import (
 )
 from yarl import URL
 
-from springtide_workloads.gateway.headers import answer_headers, request_headers
-from springtide_workloads.gateway.refusal import Reason, Refused
+from springtide_workloads.contract import TIMEOUT_HEADER
+from springtide_workloads.gateway.headers import HOLD_HEADER, answer_headers, request_headers
+from springtide_workloads.gateway.metrics import ArmNumbers
+from springtide_workloads.gateway.refusal import Broken, Reason, Refused
 
 CONNECT_SECONDS: Final = 5
+REPEAT_HEADER: Final = "idempotency-key"  # contract: REPEAT_HEADER
+"""Header of a request that may be computed twice, as a replica that is lost while it computes makes necessary."""
+_IDEMPOTENT: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS, hdrs.METH_PUT, hdrs.METH_DELETE})
 
 
 class NotTakenError(Exception):
@@ -44,6 +49,17 @@ class Asked:
     body: bytes
     until: float | None
     """Time of the event loop at which its client gives up."""
+    arrived: float
+    """Time of the event loop at which it came."""
+    numbers: ArmNumbers
+    """Of the arm that was chosen for it."""
+    hold_until: float | None = None
+    """Time of the event loop at which it is given to another arm, if no replica has it by then."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be computed twice: its method says so (RFC 9110, section 9.2.2), or its client, by a key."""
+        return self.request.method in _IDEMPOTENT or REPEAT_HEADER in self.request.headers
 
 
 def session() -> ClientSession:
@@ -68,14 +84,15 @@ async def sent(client: ClientSession, asked: Asked, address: str) -> AsyncIterat
 
     Raises:
         NotTakenError: the replica could not be reached.
-        Refused: 502 where it broke off after it was reached, 504 where its client would not wait for it.
+        Broken: it broke off after it was reached.
+        Refused: 504 where its client would not wait for it.
     """
-    request, now = asked.request, asyncio.get_running_loop().time()
-    left = None if asked.until is None else asked.until - now
+    request = asked.request
+    times = {TIMEOUT_HEADER: _left(asked.until), HOLD_HEADER: _left(asked.hold_until)}
     sending = client.request(
         request.method,
         URL(f"http://{address}{request.raw_path}", encoded=True),
-        headers=request_headers(request.headers, client=request.remote, left_seconds=left),
+        headers=request_headers(request.headers, client=request.remote, times=times),
         data=io.BytesIO(asked.body) if asked.body else None,
         allow_redirects=False,
     )
@@ -87,12 +104,15 @@ async def sent(client: ClientSession, asked: Asked, address: str) -> AsyncIterat
     except TimeoutError as error:
         raise too_late() from error
     except ClientError as error:
-        message = f"the replica broke off before it answered: {error!r}"
-        raise Refused(HTTPStatus.BAD_GATEWAY, Reason.BROKEN, message) from error
+        raise Broken(f"the replica broke off before it answered: {error!r}") from error
     try:
         yield answer
     finally:
         answer.close()
+
+
+def _left(until: float | None) -> float | None:
+    return None if until is None else until - asyncio.get_running_loop().time()
 
 
 async def handed_back(request: web.Request, answer: ClientResponse) -> tuple[web.StreamResponse, Reason | None]:

@@ -1,5 +1,6 @@
 """Headers of a message that is handed on."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -20,20 +21,23 @@ _HOP: Final = frozenset(
     }
 )
 """Of one connection and not of the message (RFC 9110, section 7.6.1)."""
-_OURS: Final = frozenset({"content-length", "expect", TIMEOUT_HEADER})
+HOLD_HEADER: Final = "x-springtide-hold-ms"  # contract: HOLD_HEADER
+"""Header of a request from one gateway to the next: milliseconds that it may be held for, before another arm is asked."""
+_OURS: Final = frozenset({"content-length", "expect", TIMEOUT_HEADER, HOLD_HEADER})
 """Of a request: what we answered ourselves, and what we know better once we have its body."""
 
 
 def request_headers(
-    headers: "CIMultiDictProxy[str]", *, client: str | None, left_seconds: float | None
+    headers: "CIMultiDictProxy[str]", *, client: str | None, times: Mapping[str, float | None]
 ) -> "CIMultiDict[str]":
-    """Headers that the replica gets: the client's own, who it was, and how much longer it waits."""
+    """Headers that the replica gets: the client's own, who it was, and the seconds that are left of each time."""
     kept = _without(headers, _OURS)
     if client is not None:
         before = ", ".join(kept.popall("X-Forwarded-For", []))
         kept["X-Forwarded-For"] = f"{before}, {client}" if before else client
-    if left_seconds is not None:
-        kept[TIMEOUT_HEADER] = str(max(1, int(left_seconds * 1000)))
+    for name, seconds in times.items():
+        if seconds is not None:
+            kept[name] = str(max(1, int(seconds * 1000)))
     return kept
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from springtide_workloads.gateway.metrics import Metrics
+from prometheus_client import Gauge
 
 
 @dataclass(slots=True, eq=False)
@@ -26,14 +26,22 @@ class Line:
     """Requests wait in the order they came; the first gets the replica with the fewest in flight.
 
     No replica gets more than `per_replica` at a time: what it would only queue waits here, where another may take it.
+    Each of `gauges` shows how many replicas take requests.
     """
 
-    def __init__(self, *, per_replica: int, metrics: Metrics) -> None:
+    def __init__(self, *, per_replica: float, gauges: Iterable[Gauge] = ()) -> None:
         self._per_replica = per_replica
-        self._metrics = metrics
+        self._gauges = tuple(gauges)
         self._replicas: dict[str, Replica] = {}
         self._waiting: list[tuple[int, asyncio.Future[Replica]]] = []
         self._numbers = itertools.count()
+        self.absent_since: float | None = None
+        """Time of the event loop since which it is known that no replica takes requests; None while one does."""
+
+    @property
+    def leads_somewhere(self) -> bool:
+        """Whether there is a replica that takes requests."""
+        return any(replica.ready for replica in self._replicas.values())
 
     def number(self) -> int:
         """The next number. A request keeps its own until it is answered, also when a replica does not take it."""
@@ -48,7 +56,12 @@ class Line:
             replica.ready = replica.address in ready
         # one that comes back may still have requests of ours
         self._replicas = {key: item for key, item in self._replicas.items() if item.ready or item.in_flight}
-        self._metrics.replicas.set(len(ready))
+        if ready:
+            self.absent_since = None
+        elif self.absent_since is None:
+            self.absent_since = asyncio.get_running_loop().time()
+        for gauge in self._gauges:
+            gauge.set(len(ready))
         self._lead()
 
     @asynccontextmanager

@@ -2,8 +2,11 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import math
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
@@ -11,7 +14,8 @@ from aiohttp import ClientSession, hdrs, web
 from aiohttp.http import SERVER_SOFTWARE
 
 from springtide_workloads.contract import LIVE_PATH, READY_PATH, TIMEOUT_HEADER, GatewayContract
-from springtide_workloads.gateway.budget import RETRY_SECONDS, Budget, Seat
+from springtide_workloads.gateway.arms import ARM_HEADER, Arm, assigned, sticky_key
+from springtide_workloads.gateway.budget import Budget, Seat
 from springtide_workloads.gateway.forward import (
     Asked,
     NotTakenError,
@@ -21,9 +25,10 @@ from springtide_workloads.gateway.forward import (
     session,
     too_late,
 )
+from springtide_workloads.gateway.headers import HOLD_HEADER
 from springtide_workloads.gateway.line import Line, Replica
-from springtide_workloads.gateway.metrics import Metrics
-from springtide_workloads.gateway.refusal import Reason, Refused
+from springtide_workloads.gateway.metrics import ArmNumbers, Metrics
+from springtide_workloads.gateway.refusal import REFUSED_HEADER, Broken, NoReplica, Reason, Refused
 from springtide_workloads.serve.keys import Keys
 
 MAX_BODY_BYTES: Final = 16 << 20
@@ -32,17 +37,37 @@ BODY_SECONDS: Final = 60
 """In which a body must arrive, so that nobody takes up room with one that never does."""
 UNAVAILABLE_ANSWERS: Final = 4
 """Answers 503 that a request may meet before the next one goes to its client."""
+BROKEN_ANSWERS: Final = 2
+"""Replicas that may break off over a request that may be repeated: it might be what they die of."""
 REST_SECONDS: Final = 0.25
 """How long a replica gets nothing that did not take a request; twice as long each time the same request is not taken."""
 MOST_REST_SECONDS: Final = 4.0
+ABSENT_SECONDS: Final = 5.0
+"""How long another arm may have no address before its requests go to one that has replicas. An arm that sleeps has the
+addresses of its gateways, which wake it."""
+_ELSEWHERE: Final = frozenset({Reason.NO_REPLICA, Reason.TOO_MANY, Reason.MEMORY})
+"""Refusals of another arm's gateway after which the request may go to an arm that has room."""
+_ARM: Final = web.RequestKey("arm", str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """The way to one arm."""
+
+    arm: Arm
+    line: Line
+    numbers: ArmNumbers
 
 
 class Proxy:
     """Holds requests, hands them on, and counts them."""
 
-    def __init__(self, contract: GatewayContract, line: Line, metrics: Metrics, keys: Keys | None = None) -> None:
-        self._hold_seconds = contract.hold_seconds
-        self._line = line
+    def __init__(
+        self, contract: GatewayContract, ways: Mapping[Arm, Way], metrics: Metrics, keys: Keys | None = None
+    ) -> None:
+        self._hold_seconds, self._drain_seconds = contract.hold_seconds, contract.drain_seconds
+        self._ways = ways
+        self._own = next(iter(ways))
         self._metrics = metrics
         self._keys = keys
         self._budget = Budget(requests=contract.held_requests, body_bytes=contract.held_mib << 20, metrics=metrics)
@@ -63,16 +88,17 @@ class Proxy:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         """A replica's answer, or our own where none gave one."""
-        with self._metrics.requests.track_inprogress():
-            try:
-                self._admit(request)
-                return await self._hand_on(request)
-            except Refused as refused:
-                self._metrics.lost[refused.reason].inc()
-                return refused.response()
-            except asyncio.CancelledError:
-                self._metrics.lost[Reason.CLIENT if request.transport is None else Reason.STOPPED].inc()
-                raise
+        try:
+            self._admit(request)
+            way = self._chosen(request, self._ways)
+            with self._waking(way), way.numbers.asked():
+                return await self._hand_on(request, way)
+        except Refused as refused:
+            self._metrics.lost[refused.reason].inc()
+            return refused.response()
+        except asyncio.CancelledError:
+            self._metrics.lost[Reason.CLIENT if request.transport is None else Reason.STOPPED].inc()
+            raise
 
     def _admit(self, request: web.Request) -> None:
         """Refuse whoever has no key, before it wakes a machine."""
@@ -80,41 +106,107 @@ class Proxy:
             message = "this service answers requests with a key: send it as Authorization: Bearer <key>"
             raise Refused(HTTPStatus.UNAUTHORIZED, Reason.KEY, message)
 
-    async def _hand_on(self, request: web.Request) -> web.StreamResponse:
-        number, arrived = self._line.number(), _now()
-        until = _client_deadline(request, arrived)
+    def _chosen(self, request: web.Request, among: Mapping[Arm, Way]) -> Way:
+        """The way for whoever asks; the answer will say which."""
+        arm = assigned(sticky_key(request.headers, request.remote), among)
+        request[_ARM] = arm.name
+        return among[arm]
+
+    def _waking(self, way: Way) -> AbstractContextManager[object]:
+        """Count a request among those that wake the service. What wakes another arm, that arm counts itself."""
+        return self._metrics.requests.track_inprogress() if way.arm is self._own else nullcontext()
+
+    async def _hand_on(self, request: web.Request, way: Way) -> web.StreamResponse:
+        """The answer of the arm that was chosen; of another one, where that has no replica in time."""
+        arrived = _now()
+        until = _said_time(request, TIMEOUT_HEADER, arrived)
         with self._budget.seat() as seat:
             body = await _body(request, seat, until)
-            asked = Asked(request=request, body=body, until=until)
-            replica_by, unavailable = _now() + self._hold_seconds, 0
-            for attempt in itertools.count():
-                async with self._place(number, seat, replica_by, until) as replica:
-                    if attempt == 0:
-                        self._metrics.waited.observe(_now() - arrived)
-                    try:
-                        return await self._send(asked, replica, seat, patient=unavailable < UNAVAILABLE_ANSWERS)
-                    except NotTakenError as error:
-                        unavailable += isinstance(error, UnavailableError)
-                        self._line.rest(replica, min(REST_SECONDS * 2.0**attempt, MOST_REST_SECONDS))
+            asked = Asked(request=request, body=body, until=until, arrived=arrived, numbers=way.numbers)
+            patience, number = self._patience(asked), way.line.number()
+            while True:
+                by = min(patience, self._absent_by(way))
+                try:
+                    return await self._by(way, self._held_until(asked, patience), seat, by, number)
+                except NoReplica:
+                    if others := self._others(way):
+                        return await self._moved(way, self._chosen(request, others), asked, seat)
+                    if _now() >= patience:
+                        raise
+
+    async def _moved(self, way: Way, other: Way, asked: Asked, seat: Seat) -> web.StreamResponse:
+        """The answer of another arm than the one that was chosen, whose replica is there."""
+        way.numbers.moved.inc()
+        by = _now() + self._drain_seconds
+        with self._waking(other):
+            return await self._by(other, self._held_until(asked, by), seat, by, other.line.number())
+
+    def _held_until(self, asked: Asked, by: float) -> Asked:
+        """The request as it is handed on: where there are several arms, another gateway must not hold it for longer."""
+        return asked if len(self._ways) == 1 else replace(asked, hold_until=by)
+
+    def _absent_by(self, way: Way) -> float:
+        """Time of the event loop at which other arms are asked; the service itself is waited for as long as may be."""
+        if way.arm is self._own:
+            return math.inf
+        since = way.line.absent_since
+        return (_now() if since is None or not self._others(way) else since) + ABSENT_SECONDS
+
+    def _others(self, way: Way) -> dict[Arm, Way]:
+        """Arms with a part of the requests and a replica at this moment, but for one."""
+        found = {arm: other for arm, other in self._ways.items() if arm.weight and other.line.leads_somewhere}
+        return {arm: other for arm, other in found.items() if other is not way}
+
+    def _patience(self, asked: Asked) -> float:
+        """Time of the event loop until which a request waits for a replica of its arm.
+
+        Where there are others, the half of the time that its client gives it is left for them.
+        """
+        by = _now() + self._hold_seconds
+        allowed = _said_time(asked.request, HOLD_HEADER, asked.arrived)
+        half = None if asked.until is None or len(self._ways) == 1 else (asked.arrived + asked.until) / 2
+        return min(time for time in (by, allowed, half) if time is not None)
+
+    async def _by(self, way: Way, asked: Asked, seat: Seat, by: float, number: int) -> web.StreamResponse:
+        """The answer of one arm.
+
+        Raises:
+            NoReplica: none of its replicas took the request by then.
+        """
+        met = Counter[type[Exception]]()
+        for attempt in itertools.count():
+            async with self._place(way.line, number, seat, by, asked.until) as replica:
+                if attempt == 0:
+                    self._metrics.waited.observe(_now() - asked.arrived)
+                try:
+                    return await self._send(
+                        way, asked, replica, seat, patient=met[UnavailableError] < UNAVAILABLE_ANSWERS
+                    )
+                except (NotTakenError, Broken) as error:
+                    met[type(error)] += 1
+                    if met[Broken] > (BROKEN_ANSWERS if asked.repeatable else 0):
+                        raise
+                    way.line.rest(replica, min(REST_SECONDS * 2.0**attempt, MOST_REST_SECONDS))
         raise AssertionError  # counting does not end
 
     @asynccontextmanager
-    async def _place(self, number: int, seat: Seat, by: float, until: float | None) -> AsyncIterator[Replica]:
+    async def _place(
+        self, line: Line, number: int, seat: Seat, by: float, until: float | None
+    ) -> AsyncIterator[Replica]:
         """A place at a replica. The request counts as held until it has one, and again where it was not taken.
 
         Raises:
-            Refused: 503 where no replica had one in time, 504 where the client would not wait so long.
+            NoReplica: no replica had one in time.
+            Refused: 504 where the client would not wait so long.
         """
-        place = self._line.place(number)
+        place, began = line.place(number), _now()
         try:
             async with asyncio.timeout_at(by if until is None else min(by, until)):
                 replica = await place.__aenter__()
         except TimeoutError as error:
             if until is not None and until <= by:
                 raise too_late() from error
-            message = f"no replica took the request within {self._hold_seconds} s"
-            refused = (HTTPStatus.SERVICE_UNAVAILABLE, Reason.NO_REPLICA, message)
-            raise Refused(*refused, retry_after=RETRY_SECONDS) from error
+            raise NoReplica(f"no replica took the request within {max(by - began, 0):.0f} s") from error
         seat.waits(False)
         try:
             yield replica
@@ -122,15 +214,21 @@ class Proxy:
             seat.waits(True)
             await place.__aexit__(None, None, None)
 
-    async def _send(self, asked: Asked, replica: Replica, seat: Seat, *, patient: bool) -> web.StreamResponse:
+    async def _send(self, way: Way, asked: Asked, replica: Replica, seat: Seat, *, patient: bool) -> web.StreamResponse:
         async with sent(self._client, asked, replica.address) as answer:
-            if answer.status == HTTPStatus.SERVICE_UNAVAILABLE and patient:
+            refused = answer.headers.get(REFUSED_HEADER)
+            if refused in _ELSEWHERE and self._others(way):
+                raise NoReplica(f"the gateway of {way.arm.name} could not hold the request: {refused}")
+            if answer.status == HTTPStatus.SERVICE_UNAVAILABLE and refused is None and patient:
                 raise UnavailableError
             seat.forget()
             self._metrics.answers.labels(code=str(answer.status)).inc()
+            asked.numbers.answered(answer.status)
+            asked.numbers.seconds.observe(_now() - asked.arrived)
             response, broken = await handed_back(asked.request, answer)
         if broken is not None:
             self._metrics.lost[broken].inc()
+            asked.numbers.broke(broken)
         return response
 
     async def _say_live(self, _request: web.Request) -> web.Response:
@@ -141,10 +239,12 @@ class Proxy:
             return web.json_response({"status": "not ready"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
         return web.json_response({"status": "ready"})
 
-    async def _sign(self, _request: web.Request, response: web.StreamResponse) -> None:
+    async def _sign(self, request: web.Request, response: web.StreamResponse) -> None:
         """The head of an answer as it goes out: without our library's name, and the last of its connection at the end."""
         if response.headers.get(hdrs.SERVER) == SERVER_SOFTWARE:
             del response.headers[hdrs.SERVER]
+        if len(self._ways) > 1 and _ARM in request:
+            response.headers[ARM_HEADER] = request[_ARM]
         if self.stopping:
             # a client that keeps its connection would find it closed under its next request
             response.force_close()
@@ -159,17 +259,17 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _client_deadline(request: web.Request, arrived: float) -> float | None:
-    """Time of the event loop at which the client gives up, if it says so.
+def _said_time(request: web.Request, header: str, arrived: float) -> float | None:
+    """Time of the event loop that is as many milliseconds after its arrival as a request says, if it says so.
 
     Raises:
         Refused: 400 for what is no number.
     """
-    said = request.headers.get(TIMEOUT_HEADER)
+    said = request.headers.get(header)
     if said is None:
         return None
     if not said.isascii() or not said.isdigit():
-        message = f"{TIMEOUT_HEADER} is {said!r}: it must be a whole number of milliseconds"
+        message = f"{header} is {said!r}: it must be a whole number of milliseconds"
         raise Refused(HTTPStatus.BAD_REQUEST, Reason.MALFORMED, message)
     return arrived + int(said) / 1000
 

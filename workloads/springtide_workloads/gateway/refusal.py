@@ -3,8 +3,14 @@
 import json
 from enum import StrEnum
 from http import HTTPStatus
+from typing import Final
 
 from aiohttp import web
+
+REFUSED_HEADER: Final = "x-springtide-refused"  # contract: REFUSED_HEADER
+"""Header of an answer that is a gateway's own: why no replica gave one. A gateway before this one reads it."""
+RETRY_SECONDS: Final = 5
+"""What a client is told to wait that found no room or no replica: room comes with the next answer, or the next replica."""
 
 
 class Reason(StrEnum):
@@ -46,7 +52,23 @@ class Refused(Exception):  # noqa: N818  an answer, not an accident
     def response(self) -> web.Response:
         """What the client gets."""
         body = json.dumps({"error": {"message": str(self), "reason": self.reason}})
-        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        headers = {REFUSED_HEADER: self.reason.value}
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(self.retry_after)
         if self.status is HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = "Bearer"
         return web.Response(status=self.status, text=body, content_type="application/json", headers=headers)
+
+
+class Broken(Refused):
+    """A replica took the request and broke off before it answered: nobody knows how far it came."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(HTTPStatus.BAD_GATEWAY, Reason.BROKEN, message)
+
+
+class NoReplica(Refused):
+    """No replica took the request in the time that one needs to be there; another arm may."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, Reason.NO_REPLICA, message, retry_after=RETRY_SECONDS)

@@ -9,18 +9,21 @@
 """
 
 import asyncio
+import math
 import signal
 import socket
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
 
 from springtide_workloads.contract import GatewayContract
+from springtide_workloads.gateway.arms import Arm
 from springtide_workloads.gateway.backends import Backends
 from springtide_workloads.gateway.line import Line
 from springtide_workloads.gateway.metrics import Metrics
-from springtide_workloads.gateway.proxy import Proxy
+from springtide_workloads.gateway.proxy import Proxy, Way
 from springtide_workloads.ports import ANY_ADDRESS, bound, serve_metrics
 from springtide_workloads.serve.keys import Keys
 from springtide_workloads.tell import tell
@@ -35,8 +38,13 @@ QUIET_SECONDS: Final = 60
 firewalls remember a connection on which nothing moves."""
 
 
-async def serve(contract: GatewayContract, backends: Backends, address: str = ANY_ADDRESS) -> None:
+async def serve(contract: GatewayContract, backends: Mapping[Arm, Backends], address: str = ANY_ADDRESS) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was taken and return.
+
+    Args:
+        contract: What the component said.
+        backends: Who knows the replicas of each arm; the first arm is the service itself.
+        address: Where to answer. Default: everywhere.
 
     Raises:
         ConfigError: when a port is taken, or the keys cannot be read.
@@ -45,11 +53,11 @@ async def serve(contract: GatewayContract, backends: Backends, address: str = AN
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     metrics = Metrics()
-    line = Line(per_replica=contract.in_flight_per_replica, metrics=metrics)
-    proxy = Proxy(contract, line, metrics, None if contract.keys_file is None else Keys(Path(contract.keys_file)))
+    ways = _ways(backends, contract, metrics)
+    proxy = Proxy(contract, ways, metrics, None if contract.keys_file is None else Keys(Path(contract.keys_file)))
     runner = await _listening(proxy, contract, address)
     serve_metrics(metrics.registry, contract.metrics_port, address)
-    following = asyncio.create_task(_follow(backends, line, proxy))
+    following = asyncio.create_task(_follow_all(backends, ways, proxy))
     stopping = asyncio.create_task(told.wait())
     await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
     proxy.ready, proxy.stopping = False, True
@@ -62,6 +70,18 @@ async def serve(contract: GatewayContract, backends: Backends, address: str = AN
     await asyncio.wait({following})
     if not following.cancelled():
         following.result()
+
+
+def _ways(arms: Iterable[Arm], contract: GatewayContract, metrics: Metrics) -> dict[Arm, Way]:
+    """The way to each arm. The service's own servers get so many requests at a time; other arms bound themselves."""
+    found: dict[Arm, Way] = {}
+    for arm in arms:
+        numbers = metrics.of(arm.name)
+        own = not found
+        gauges = [numbers.replicas, *([metrics.replicas] if own else [])]
+        line = Line(per_replica=contract.in_flight_per_replica if own else math.inf, gauges=gauges)
+        found[arm] = Way(arm=arm, line=line, numbers=numbers)
+    return found
 
 
 async def _listening(proxy: Proxy, contract: GatewayContract, address: str) -> web.AppRunner:
@@ -88,10 +108,16 @@ def _asking(listener: socket.socket) -> socket.socket:
     return listener
 
 
-async def _follow(backends: Backends, line: Line, proxy: Proxy) -> None:
-    """Keep the line to the replicas that take requests; ready once it is known which these are."""
-    async for addresses in backends.watch():
-        line.lead_to(addresses)
-        if not proxy.ready and not proxy.stopping:
-            proxy.ready = True
-            tell(f"ready: {len(addresses)} replicas take requests")
+async def _follow_all(backends: Mapping[Arm, Backends], ways: Mapping[Arm, Way], proxy: Proxy) -> None:
+    """Keep each line to the replicas that take requests; ready once it is known of every arm which these are."""
+    unknown = set(backends)
+
+    async def follow(arm: Arm) -> None:
+        async for addresses in backends[arm].watch():
+            ways[arm].line.lead_to(addresses)
+            if arm in unknown:
+                unknown.remove(arm)
+                proxy.ready = not unknown and not proxy.stopping
+                tell(f"{arm.name}: {len(addresses)} replicas take requests")
+
+    await asyncio.gather(*(follow(arm) for arm in backends))

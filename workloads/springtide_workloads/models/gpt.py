@@ -1,6 +1,6 @@
 """A small GPT: pre-norm transformer with rotary positions, PyTorch's own causal attention, output tied to the input."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Final
 
@@ -12,6 +12,9 @@ from springtide_workloads.errors import ConfigError
 
 INIT_STD: Final = 0.02
 ROTARY_BASE: Final = 10_000.0
+
+Mix = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Attention: turned queries, turned keys and values, all `[batch, heads, time, size]`, to one value for each query."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,22 +114,31 @@ class Block(nn.Module):
         self.think_in = nn.Linear(config.width, 4 * config.width, bias=False)
         self.think_out = nn.Linear(4 * config.width, config.width, bias=False)
 
-    def forward(self, x: Tensor, rotation: Tensor) -> Tensor:
-        """The residual stream `[batch, time, width]` after this block."""
-        x = x + self._drop(self._attend(self.attend_norm(x), rotation))
+    def forward(self, x: Tensor, rotation: Tensor, mix: Mix | None = None) -> Tensor:
+        """The residual stream `[batch, time, width]` after this block.
+
+        Args:
+            x: the stream before it.
+            rotation: of the places of `x`.
+            mix: attention by other means, such as a server's cache. Default: each place sees itself and those before it.
+        """
+        x = x + self._drop(self._attend(self.attend_norm(x), rotation, mix or _causal))
         return x + self._drop(self.think_out(F.gelu(self.think_in(self.think_norm(x)))))
 
-    def _attend(self, x: Tensor, rotation: Tensor) -> Tensor:
+    def _attend(self, x: Tensor, rotation: Tensor, mix: Mix) -> Tensor:
         batch, time, _ = x.shape
         # heads outermost: a rank that has some columns has whole heads, each with its query, key and value
         q, k, v = self.qkv(x).view(batch, time, -1, 3, self.head_size).permute(3, 0, 2, 1, 4)
         q, k = _rotate(q, rotation), _rotate(k, rotation)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        out: Tensor = self.attend_out(mixed.transpose(1, 2).reshape(batch, time, -1))
+        out: Tensor = self.attend_out(mix(q, k, v).transpose(1, 2).reshape(batch, time, -1))
         return out
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training)
+
+
+def _causal(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True)
 
 
 def _rotation(time: int, size: int) -> Tensor:

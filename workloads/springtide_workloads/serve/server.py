@@ -1,75 +1,158 @@
 """A server's life: sockets, loading, serving, and a way out that loses no request.
 
-| when | readiness | a new request | an accepted one |
-|---|---|---|---|
-| until the model is loaded | 503 | 503 | - |
-| serving | 200 | computed; 429 when the queue is full | computed |
-| SIGTERM + `propagation_seconds` | 503 | computed, and its connection closed | computed |
-| then, for `drain_seconds` at most | 503 | no connection | computed |
+| when | live | ready | a new request | an accepted one |
+|---|---|---|---|---|
+| until the model is loaded | 200 | 503 | 503, Retry-After | - |
+| serving | 200 | 200 | computed; 429 when no answer can be expected in time | computed |
+| SIGTERM or a spot notice, for `propagation_seconds` | 200 | 503 | as before, and its connection closed | computed |
+| then, for `drain_seconds` at most: nobody can connect | 200 | 503 | over an open connection: the same | computed |
+| shortly before these are over | 200 | 503 | 503, Retry-After | 503; a stream ends with an event that says so |
+| the engine's thread ended or hangs | 503 | 503 | 503, Retry-After | 503 |
+
+The exit code is 0 after SIGTERM, SIGINT or a notice, and that of the error when the model cannot be loaded. A request whose
+client's time is over gets 504 and is computed no further; one whose client goes away is computed no further either.
+Idle connections are closed in the end; before, each has `LINGER_SECONDS` from SIGTERM on to be told by an answer to go.
 """
 
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
-from prometheus_client import start_http_server
 
 from springtide_workloads.contract import ServingContract
-from springtide_workloads.errors import ConfigError
+from springtide_workloads.ports import bound, serve_metrics
+from springtide_workloads.serve import notice
 from springtide_workloads.serve.app import App, Phase
-from springtide_workloads.serve.engine import Engine
+from springtide_workloads.serve.assemble import Service, assemble
 from springtide_workloads.serve.keys import Keys
+from springtide_workloads.serve.listener import SETTLE_SECONDS, no_more
 from springtide_workloads.serve.metrics import Metrics
-from springtide_workloads.serve.model import Model
-from springtide_workloads.storage import Store
+from springtide_workloads.serve.openapi import pages
+from springtide_workloads.serve.protocol import Protocol, hurry_all
+from springtide_workloads.serve.runner import Runner
+from springtide_workloads.serve.telemetry import export_where_asked
 from springtide_workloads.tell import tell
 
 KEEP_ALIVE_SECONDS: Final = 620
 """How long an idle connection stays open: longer than load balancers keep theirs (Google's: 600 s), so that they close
 first."""
-
-ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104  a container is reached from outside; what may reach it is the network policy's
+LINGER_SECONDS: Final = 2.0
+"""From being told to stop, how long idle connections stay open at least: whoever asks again over one is answered, and told to
+close it. Closed at once, they would break under requests that are on their way."""
+BACKLOG: Final = 1024
+"""Connections that may wait to be accepted."""
+LAST_STEP_SECONDS: Final = 5.0
+"""How long the thread that computes may take to end. An interpreter that ends under one that is inside torch is aborted."""
+LAST_WORDS: Final = 0.2
+"""Part of the drain time that is kept for telling those that cannot be answered any more, at most `LAST_WORDS_SECONDS`."""
+LAST_WORDS_SECONDS: Final = 1.0
 
 
 async def serve(contract: ServingContract) -> None:
-    """Serves until SIGTERM or SIGINT, then drains and returns.
+    """Serve until SIGTERM, SIGINT or a spot notice, then drain and return.
 
     Raises:
-        ConfigError: when a port is taken, or the keys cannot be read.
+        ConfigError: when a port is taken, the keys cannot be read, or the predictor cannot be made.
         StorageError: when the model cannot be loaded.
     """
     told = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, told.set)
     metrics = Metrics()
-    store = Store(contract.model_url)
-    engine = Engine(lambda: Model.load(store, contract.device), metrics)
-    app = App(engine, metrics, None if contract.keys_file is None else Keys(Path(contract.keys_file)))
-    listener = _bound(contract.http_port)
-    _serve_metrics(metrics, contract.metrics_port)
-    server = _Server(_uvicorn_config(app, contract))
+    service = assemble(contract, metrics)
+    export_where_asked(metrics, service.name)
+    runner = Runner(service.engine, service.line, stuck_seconds=service.stuck_seconds)
+    app = _app(contract, service, runner, metrics)
+    listener = _prompt(bound(contract.http_port))
+    serve_metrics(metrics.registry, contract.metrics_port)
+    server = _Server(_uvicorn_config(app))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
+    hurrying = asyncio.create_task(hurry_all(server.server_state.connections))
     stopping = asyncio.create_task(told.wait())
-    engine.start()
+    runner.start()
     try:
-        if await _first(engine.loaded, serving, stopping) is engine.loaded:
-            engine.loaded.result()
+        if await _first(runner.loaded, serving, stopping) is runner.loaded:
+            runner.loaded.result()
             app.phase = Phase.SERVING
+            notice.listen(contract.notice_from, partial(_post, loop, told))
             tell(f"ready: {contract.model_url} on port {contract.http_port}, metrics on {contract.metrics_port}")
             await _first(serving, stopping)
-            app.phase = Phase.PROPAGATING
-            tell(f"told to stop: answers for {contract.propagation_seconds} s more, then drains")
-            await asyncio.sleep(contract.propagation_seconds)
+            await _leave(contract, app, service, server, listener)
     finally:
         app.phase = Phase.DRAINING
         server.should_exit = True
         await serving
+        service.line.close()
+        await asyncio.to_thread(runner.join, LAST_STEP_SECONDS)
+        hurrying.cancel()
         stopping.cancel()
+
+
+def _post(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    """Set an event from another thread."""
+    with suppress(RuntimeError):  # a server that has ended needs no notice
+        loop.call_soon_threadsafe(event.set)
+
+
+def _prompt(listener: socket.socket) -> socket.socket:
+    """The listener; its connections send small pieces at once.
+
+    asyncio asks for this only where a socket names its protocol. Without it the second of an answer's two writes, and each
+    token of a stream, waits for the client's acknowledgement: 40 ms.
+    """
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+def _app(contract: ServingContract, service: Service, runner: Runner, metrics: Metrics) -> App:
+    keys = None if contract.keys_file is None else Keys(Path(contract.keys_file))
+    return App(
+        {**service.routes, **pages(service.routes, title=service.name, keys=keys is not None)},
+        metrics,
+        keys=keys,
+        max_body_bytes=service.max_body_bytes,
+        trouble=lambda: runner.trouble,
+    )
+
+
+async def _leave(
+    contract: ServingContract, app: App, service: Service, server: "_Server", listener: socket.socket
+) -> None:
+    """The way out, until nothing is left to answer or the time for that is over."""
+    told = time.monotonic()
+    app.phase = Phase.PROPAGATING
+    tell(f"told to stop: answers for {contract.propagation_seconds} s more, then drains")
+    await asyncio.sleep(contract.propagation_seconds)
+    app.phase = Phase.DRAINING
+    over = time.monotonic() + contract.drain_seconds
+    last_words = min(LAST_WORDS_SECONDS, LAST_WORDS * contract.drain_seconds)
+    await _close(listener, server, min(SETTLE_SECONDS, contract.drain_seconds / 2))
+    await _until(lambda: not app.open and not server.idle_until(told + LINGER_SECONDS), over - last_words)
+    if app.open:
+        tell(f"{app.open} requests cannot be answered in time: they are told so")
+        service.line.stop()
+        await _until(lambda: not app.open, over)
+
+
+async def _until(done: Callable[[], bool], deadline: float) -> None:
+    while not done() and time.monotonic() < deadline:  # noqa: ASYNC110  what it waits for changes with every request
+        await asyncio.sleep(0.02)
+
+
+async def _close(listener: socket.socket, server: "_Server", settle: float) -> None:
+    """Close the listener; who has connected by now is answered."""
+    if no_more(listener):
+        await asyncio.sleep(settle)
+    for each in server.servers:
+        each.close()
 
 
 class _Server(uvicorn.Server):
@@ -78,18 +161,24 @@ class _Server(uvicorn.Server):
         """Leaves signals to `serve`: uvicorn would close the listener at once and die of the signal in the end."""
         yield
 
+    def idle_until(self, then: float) -> bool:
+        """Whether to wait for connections that ask nothing just now: there are some, and it is not that late yet."""
+        return time.monotonic() < then and bool(self.server_state.connections)
 
-def _uvicorn_config(app: App, contract: ServingContract) -> uvicorn.Config:
+
+def _uvicorn_config(app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
+        backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=contract.drain_seconds,
+        # `_leave` has waited already; this is for what it gave up
+        timeout_graceful_shutdown=1,
     )
 
 
@@ -97,25 +186,3 @@ async def _first(*futures: "asyncio.Future[Any]") -> "asyncio.Future[Any]":
     """The one of the futures that is done first; of several, the first that is named."""
     await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
     return next(future for future in futures if future.done())
-
-
-def _bound(port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((ANY_ADDRESS, port))
-    except OSError as error:
-        listener.close()
-        raise _taken(port, error) from error
-    return listener
-
-
-def _serve_metrics(metrics: Metrics, port: int) -> None:
-    try:
-        start_http_server(port, ANY_ADDRESS, metrics.registry)
-    except OSError as error:
-        raise _taken(port, error) from error
-
-
-def _taken(port: int, error: OSError) -> ConfigError:
-    return ConfigError(f"cannot listen on port {port}: {error.strerror}. Stop what uses it, or choose another port.")
