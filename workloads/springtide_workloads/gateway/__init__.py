@@ -6,7 +6,7 @@ order they came, each to the replica with the fewest in flight. One is sent twic
 says that it may be computed twice. Of a service with arms (an A/B test), one asker's requests all go to one arm.
 
 `__main__` reads the contract, `server` owns the sockets and the way out, `proxy` hands one request on, `arms` says to which
-arm, `line` is the order
-in which requests get a replica, `budget` bounds what is held, `backends` says where replicas are, and `slices` and `access`
-ask Kubernetes. Requests and answers are HTTP/1.1; an `Upgrade` is not passed on, so there are no WebSockets.
+arm, `line` is the order in which requests get a replica, `budget` bounds what is held, `backends` says where replicas are, and
+`slices` and `access` ask Kubernetes. Requests and answers are HTTP/1.1; an `Upgrade` is not passed on, so there are no
+WebSockets.
 """

@@ -47,7 +47,8 @@ ABSENT_SECONDS: Final = 5.0
 addresses of its gateways, which wake it."""
 _ELSEWHERE: Final = frozenset({Reason.NO_REPLICA, Reason.TOO_MANY, Reason.MEMORY})
 """Refusals of another arm's gateway after which the request may go to an arm that has room."""
-_ARM: Final = web.RequestKey("arm", str)
+_ARM: Final = "springtide_arm"
+"""Under which a request keeps the name of its arm, for the head of its answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,9 @@ BODY_SECONDS: Final = 60.0
 """The same for the whole request."""
 HEAD_BYTES: Final = 1 << 16
 """Bytes that a request's head may have: request line and headers."""
+_HEAD: Final = b"HTTP/1.1 "
+_FINAL: Final = (b"2", b"3", b"4", b"5")
+"""First digit of the status of an answer; a 1 announces one that is still to come, and is sent at once."""
 CONNECTION: Final = "springtide.connection"
 """Key of a scope: the `Connection` that the request came over."""
 
@@ -27,6 +30,38 @@ class Connection:
     """Whether the client went away."""
 
 
+class _Together:
+    """A transport that sends an answer's head with the first piece of its body: one call of the system instead of two."""
+
+    __slots__ = ("_head", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        """Send a piece; a head waits for the piece after it."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data[: len(_HEAD)] == _HEAD and data[len(_HEAD) : len(_HEAD) + 1] in _FINAL:
+            self._head = data
+            return
+        self._transport.write(data)
+
+    def flush(self) -> None:
+        """Send a head that no piece comes after."""
+        if self._head:
+            self.write(b"")
+
+    def close(self) -> None:
+        """Send what waits, and close."""
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class Protocol(HttpToolsProtocol, Connection):
     """A connection that knows how long its request has been coming in, and gives up its work when it is lost."""
 
@@ -35,6 +70,16 @@ class Protocol(HttpToolsProtocol, Connection):
     headed: bool = False
     """Whether its head is whole."""
     head_bytes: int = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """A client has connected."""
+        super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", _Together(transport))
+
+    def on_response_complete(self) -> None:
+        """The last of an answer was handed over."""
+        cast("_Together", self.transport).flush()
+        super().on_response_complete()
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""

@@ -71,7 +71,7 @@ async def serve(contract: ServingContract) -> None:
     export_where_asked(metrics, service.name)
     runner = Runner(service.engine, service.line, stuck_seconds=service.stuck_seconds)
     app = _app(contract, service, runner, metrics)
-    listener = _prompt(bound(contract.http_port))
+    listener = bound(contract.http_port)
     serve_metrics(metrics.registry, contract.metrics_port)
     server = _Server(_uvicorn_config(app))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -100,16 +100,6 @@ def _post(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
     """Set an event from another thread."""
     with suppress(RuntimeError):  # a server that has ended needs no notice
         loop.call_soon_threadsafe(event.set)
-
-
-def _prompt(listener: socket.socket) -> socket.socket:
-    """The listener; its connections send small pieces at once.
-
-    asyncio asks for this only where a socket names its protocol. Without it the second of an answer's two writes, and each
-    token of a stream, waits for the client's acknowledgement: 40 ms.
-    """
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
 
 
 def _app(contract: ServingContract, service: Service, runner: Runner, metrics: Metrics) -> App:
@@ -175,6 +165,7 @@ def _uvicorn_config(app: App) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         # `_leave` has waited already; this is for what it gave up
