@@ -159,7 +159,6 @@ def _gateway(name: str, spec: ServiceSpec, cluster: ClusterRef) -> Gateway:
         ),
         keys=keys,
         conditions=exposure.conditions(name, spec, cluster),
-        arms={name: 100 - sum(spec.split.values()), **spec.split} if spec.split else {},
         awaited=not spec.sleeps,
     )
 
@@ -169,12 +168,19 @@ def _contract(name: str, spec: ServiceSpec, keys: str | None) -> GatewayContract
     return GatewayContract(
         service=servers_name(name),
         in_flight_per_replica=NO_LIMIT if asked is None else asked,
+        arms=_divided(name, spec),
         hold_seconds=hold_seconds(spec.startup_seconds),
         grace_seconds=_leave_seconds(spec),
         propagation_seconds=spec.propagation_seconds,
         drain_seconds=spec.drain_seconds,
         keys_file=None if keys is None else KEYS_FILE,
     )
+
+
+def _divided(name: str, spec: ServiceSpec) -> str | None:
+    """Percent of the requests that go to each arm, the service itself first; None where all are its own."""
+    percents = {name: 100 - sum(spec.split.values()), **spec.split}
+    return ",".join(f"{arm}={percent}" for arm, percent in percents.items()) if spec.split else None
 
 
 def _leave_seconds(spec: ServiceSpec) -> int:

@@ -21,7 +21,8 @@ from springtide.sections import (
     ServiceSection,
     WorkFile,
 )
-from springtide.service import ModelArgs, ModelServiceArgs, PublicArgs, ReplicasArgs, ScaleOnArgs
+from springtide.served import ModelArgs
+from springtide.service import ModelServiceArgs, PublicArgs, ReplicasArgs, ScaleOnArgs
 from springtide.storage import StorageArgs
 from springtide.training import TrainingJobArgs
 

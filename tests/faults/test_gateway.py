@@ -20,8 +20,7 @@ from aiohttp import ClientError, ClientSession
 from tests.workloads.gateway_scenes import HOST, Scene, Server, gateway, held, until
 from tests.workloads.processes import Launcher, Process, free_port
 
-from springtide_workloads.contract import ExitCode, GatewayMetric
-from springtide_workloads.gateway.arms import ARM_HEADER, ARMS, SESSION_HEADER
+from springtide_workloads.contract import ARM_HEADER, SESSION_HEADER, Env, ExitCode, GatewayMetric
 
 pytestmark = [pytest.mark.faults, pytest.mark.enable_socket, pytest.mark.timeout(240)]
 
@@ -152,7 +151,7 @@ def test_a_request_that_replicas_die_of_does_not_kill_them_all(launch: Launcher)
 def test_a_gateway_that_is_killed_takes_only_what_it_held_and_the_next_one_has_the_same_arms(launch: Launcher) -> None:
     async def play(stack: AsyncExitStack) -> None:
         own, other = Server(), Server()
-        env = {ARMS: "chat=50,chat-b=50"}
+        env = {Env.ARMS.value: "chat=50,chat-b=50"}
         replicas = (own.address, f"chat-b={other.address}")
         gates = [await stack.enter_async_context(gateway(launch, *replicas, env=env)) for _ in range(2)]
         asking = [asyncio.create_task(_ask_until_answered(gates, i)) for i in range(60)]

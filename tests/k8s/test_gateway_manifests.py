@@ -18,8 +18,8 @@ from springtide.k8s.pod import Place
 from springtide.k8s.serving import Bounds, cpu_autoscaler, disruption_budget, servers, service
 from springtide.k8s.serving import labels as server_labels
 from springtide_workloads import contract
-from springtide_workloads.contract import GatewayContract, GatewayMetric
-from springtide_workloads.gateway.arms import ARMS, Arm, arms_of
+from springtide_workloads.contract import Env, GatewayContract, GatewayMetric
+from springtide_workloads.gateway.arms import Arm, arms_of
 
 from .manifests import IMAGE, SERVER, container_of, known_to_kubernetes, pod_of, variables_of
 
@@ -75,10 +75,12 @@ def test_the_first_process_is_the_gateway_and_it_reads_back_the_contract() -> No
 
 
 def test_gateways_are_told_of_arms_where_there_are_some_and_pulumi_waits_for_those_that_replace_servers() -> None:
-    divided = deployment(replace(GATEWAY, arms={"chat": 90, "chat-b": 10}, awaited=True))
+    arms = replace(GATEWAY.contract, arms="chat=90,chat-b=10")
+    divided = deployment(replace(GATEWAY, contract=arms, awaited=True))
     known_to_kubernetes("apps/v1", "Deployment", divided)
-    assert arms_of("chat-servers", variables_of(divided)) == (Arm("chat", 90), Arm("chat-b", 10))
-    assert ARMS not in variables_of(DEPLOYMENT)
+    said = {name: text for name, text in variables_of(divided).items() if isinstance(text, str)}
+    assert arms_of(GatewayContract.from_env(said)) == (Arm("chat", 90), Arm("chat-b", 10))
+    assert Env.ARMS not in variables_of(DEPLOYMENT)
     assert "annotations" not in divided["metadata"]
     assert DEPLOYMENT["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
 

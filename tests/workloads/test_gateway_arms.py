@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from tests.workloads.gateway_scenes import HOST, Scene, Server, contract, gateway, held, until
 from tests.workloads.processes import Launcher
 
-from springtide_workloads.contract import ContractError, ExitCode, GatewayMetric
+from springtide_workloads.contract import ARM_HEADER, SESSION_HEADER, ContractError, Env, ExitCode, GatewayMetric
 from springtide_workloads.gateway import __main__ as entry
 from springtide_workloads.gateway.access import Access
-from springtide_workloads.gateway.arms import ARM_HEADER, ARMS, SESSION_HEADER, Arm, arms_of, assigned, sticky_key
+from springtide_workloads.gateway.arms import Arm, arms_of, assigned, sticky_key
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.timeout(120)]
 
@@ -138,16 +138,16 @@ def test_who_asks_is_known_by_session_then_key_then_address(
 
 
 def test_a_service_without_arms_is_its_own_only_one() -> None:
-    assert arms_of("chat-servers", {}) == (Arm("chat-servers", 1),)
-    assert arms_of("chat-servers", {ARMS: "chat=90,chat-b=10"}) == (Arm("chat", 90), Arm("chat-b", 10))
+    assert arms_of(contract()) == (Arm("chat-servers", 1),)
+    assert arms_of(contract(arms="chat=90,chat-b=10")) == (Arm("chat", 90), Arm("chat-b", 10))
 
 
 @pytest.mark.parametrize(
     "text", ["", "chat", "chat=", "chat=-1", "chat=1.5", "Chat=1", "chat=1,", "a=0,b=0", "a=1,a=2"]
 )
 def test_arms_that_say_nothing_clear_are_refused(text: str) -> None:
-    with pytest.raises(ContractError, match=ARMS):
-        arms_of("chat-servers", {ARMS: text})
+    with pytest.raises(ContractError, match=Env.ARMS.value):
+        contract(arms=text)
 
 
 def test_the_service_itself_is_found_past_its_own_address_and_other_arms_by_theirs(
@@ -182,7 +182,7 @@ async def split(
     stack: AsyncExitStack, launch: Launcher, own: Server, other: Server, *, percent: int = 50, **changes: Any
 ) -> Scene:
     """A gateway of service chat, with its own server and one of arm chat-b."""
-    env = {ARMS: f"chat={100 - percent},chat-b={percent}"}
+    env = {Env.ARMS.value: f"chat={100 - percent},chat-b={percent}"}
     replicas = (own.address, f"chat-b={other.address}")
     return await stack.enter_async_context(gateway(launch, *replicas, env=env, **changes))
 
@@ -295,7 +295,7 @@ def test_an_arm_that_sleeps_is_woken_by_its_own_gateway_which_gives_the_request_
     async def play(stack: AsyncExitStack) -> None:
         own, asleep = await started(stack, Server()), Server()
         inner = await stack.enter_async_context(gateway(launch, asleep.address))
-        env = {ARMS: "chat=50,chat-b=50"}
+        env = {Env.ARMS.value: "chat=50,chat-b=50"}
         replicas = (own.address, f"chat-b={HOST}:{inner.contract.http_port}")
         outer = await stack.enter_async_context(gateway(launch, *replicas, env=env, hold_seconds=4))
         first = asyncio.create_task(arm_of(outer, session_of("chat-b")))
@@ -315,7 +315,7 @@ def test_an_arm_that_can_hold_no_more_gives_its_requests_to_another(launch: Laun
     async def play(stack: AsyncExitStack) -> None:
         own, asleep = await started(stack, Server()), Server()
         inner = await stack.enter_async_context(gateway(launch, asleep.address, held_requests=1))
-        env = {ARMS: "chat=50,chat-b=50"}
+        env = {Env.ARMS.value: "chat=50,chat-b=50"}
         replicas = (own.address, f"chat-b={HOST}:{inner.contract.http_port}")
         outer = await stack.enter_async_context(gateway(launch, *replicas, env=env))
         first = asyncio.create_task(arm_of(outer, session_of("chat-b")))
@@ -336,8 +336,8 @@ def test_an_arm_that_can_hold_no_more_gives_its_requests_to_another(launch: Laun
 
 def test_arms_that_are_no_arms_end_the_gateway_with_their_mistake(launch: Launcher) -> None:
 
-    process = launch.module("springtide_workloads.gateway", env=contract().to_env() | {ARMS: "chat"})
+    process = launch.module("springtide_workloads.gateway", env=contract().to_env() | {Env.ARMS.value: "chat"})
     code, text = process.ends()
     assert code == ExitCode.CONFIG
-    assert f"{ARMS} is 'chat'" in text
+    assert f"{Env.ARMS} is 'chat'" in text
     assert "Traceback" not in text

@@ -41,6 +41,17 @@ GATEWAY_COMMAND: Final = ("python", "-m", "springtide_workloads.gateway")
 TIMEOUT_HEADER: Final = "x-request-timeout-ms"
 """Header of a request: milliseconds until its client gives up. Whoever hands the request on writes what is left of them."""
 
+SESSION_HEADER: Final = "x-session-id"
+"""Header of a request: who asks. Requests that say the same go to the same arm of a service that is divided."""
+ARM_HEADER: Final = "x-springtide-arm"
+"""Header of an answer: the arm that gave it."""
+HOLD_HEADER: Final = "x-springtide-hold-ms"
+"""Header of a request from one gateway to the next: milliseconds that it may be held for, before another arm is asked."""
+REFUSED_HEADER: Final = "x-springtide-refused"
+"""Header of an answer that is a gateway's own: why no replica gave one. A gateway before this one reads it."""
+REPEAT_HEADER: Final = "idempotency-key"
+"""Header of a request that may be computed twice, as a replica that is lost while it computes makes necessary."""
+
 PRIORITY_HEADER: Final = "x-request-priority"
 """Header of a request: one of `PRIORITIES`. Where there is more to do than can be done, the lowest is refused first."""
 PRIORITIES: Final = ("low", "normal", "high")
@@ -98,6 +109,7 @@ class Env(StrEnum):
     HOLD_SECONDS = "SPRINGTIDE_HOLD_SECONDS"
     HELD_REQUESTS = "SPRINGTIDE_HELD_REQUESTS"
     HELD_MIB = "SPRINGTIDE_HELD_MIB"
+    ARMS = "SPRINGTIDE_ARMS"
     NODES = "PET_NNODES"
     PROCS_PER_NODE = "PET_NPROC_PER_NODE"
     NODE_RANK = "PET_NODE_RANK"
@@ -189,6 +201,16 @@ class GatewayMetric(StrEnum):
     """Counter by `reason`: requests that got no answer of a replica."""
     REPLICAS = "springtide_gateway_ready_replicas"
     """Gauge: replicas that take requests."""
+    ARM_REQUESTS = "springtide_gateway_arm_requests_total"
+    """Counter by `arm`: requests that it was chosen for."""
+    ARM_ERRORS = "springtide_gateway_arm_errors_total"
+    """Counter by `arm`: those of its requests that were answered 429 or 5xx, or broken off."""
+    ARM_SECONDS = "springtide_gateway_arm_seconds"
+    """Histogram by `arm`: from a request's arrival to the head of its answer."""
+    ARM_MOVED = "springtide_gateway_arm_moved_total"
+    """Counter by `arm`: those of its requests that another arm was given, since it had no replica in time."""
+    ARM_REPLICAS = "springtide_gateway_arm_ready_replicas"
+    """Gauge by `arm`: its addresses that take requests; of an arm that sleeps these are its gateways."""
 
 
 class TrainingMetric(StrEnum):
@@ -347,6 +369,21 @@ _DEVICE = _Kind(Device, "one of " + ", ".join(Device))
 _NOTICE_FROM = _Kind(NoticeFrom, "one of " + ", ".join(NoticeFrom))
 
 
+def _arms(text: str) -> str:
+    pairs = [pair.split("=") for pair in text.split(",")]
+    names = {name for name, *_ in pairs}
+    if not re.fullmatch(_ARM_PAIRS, text) or len(names) < len(pairs) or not any(int(weight) for _, weight in pairs):
+        raise ValueError(text)
+    return text
+
+
+_ARM_NAME = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+_ARM_PAIRS = rf"{_ARM_NAME}=(?:0|[1-9][0-9]{{0,5}})(?:,{_ARM_NAME}=(?:0|[1-9][0-9]{{0,5}}))*"
+_ARMS = _Kind(
+    _arms, "name=weight of each arm, with commas between: each name once, weights whole and one of them not 0"
+)
+
+
 def _var(env: Env, kind: _Kind, default: Any = MISSING) -> Any:
     return field(default=default, metadata={"env": env, "kind": kind})
 
@@ -493,6 +530,9 @@ class GatewayContract(_Contract):
     """How long a request may wait for a replica: the time a replica takes to be there."""
     held_requests: int = _var(Env.HELD_REQUESTS, _whole(1), 1000)
     """Requests that may wait at a time."""
+    arms: str | None = _var(Env.ARMS, _ARMS, None)
+    """What the requests are divided among, `name=weight,...`: the service itself first, then Services of other names.
+    Default None: nobody but the service."""
     held_mib: int = _var(Env.HELD_MIB, _whole(1), 256)
     """What the bodies of all requests may take in memory, in MiB, until a replica begins to answer."""
     http_port: int = _var(Env.HTTP_PORT, _PORT, HTTP_PORT)

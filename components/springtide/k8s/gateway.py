@@ -4,8 +4,7 @@ Clients keep the service's address: its Service leads to the gateways, and these
 and those of another arm by the address that this one has. The gateways' number is what wakes a service that sleeps.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from springtide.k8s import Manifest
@@ -33,7 +32,6 @@ STARTUP_SECONDS = 120
 """In which a gateway must answer, once its image is there: it loads no model."""
 POLLING_SECONDS = 2
 """Between two readings of the number that wakes a service."""
-ARMS = "SPRINGTIDE_ARMS"  # contract: Env.ARMS
 LONGEST_LEAVE_SECONDS = 3600
 """How long a gateway may take to leave: GKE waits so long for the pods of a node that it upgrades, and no load balancer
 waits longer for a target that it gave up."""
@@ -54,8 +52,6 @@ class Gateway:
     """Secret with the keys that may ask; who has none must not wake a machine. Default: whoever reaches it may."""
     conditions: tuple[str, ...] = ()
     """What else must hold of a pod before it counts as ready, which somebody outside it says."""
-    arms: Mapping[str, int] = field(default_factory=dict)
-    """Percent of the requests that go to each arm, the service itself first. Default: all are its own."""
     awaited: bool = False
     """Whether clients were led to servers before, and so must not be led to gateways that are not ready yet."""
 
@@ -170,10 +166,6 @@ def _about(name: str, called: str, namespace: Any, *, skip: bool = False) -> Man
     return {"name": called, "namespace": namespace, "labels": labels(name), **notes}
 
 
-def _arms(gateway: Gateway) -> dict[str, str]:
-    return {ARMS: ",".join(f"{name}={percent}" for name, percent in gateway.arms.items())} if gateway.arms else {}
-
-
 def _pod(gateway: Gateway) -> Manifest:
     place = gateway.place
     namespace = {"name": Env.NAMESPACE.value, "valueFrom": {"fieldRef": {"fieldPath": contract.NAMESPACE_FIELD}}}
@@ -181,7 +173,7 @@ def _pod(gateway: Gateway) -> Manifest:
         "gateway",
         gateway.image,
         contract.GATEWAY_COMMAND,
-        [*environment(gateway.contract.to_env() | _arms(gateway)), namespace],
+        [*environment(gateway.contract.to_env()), namespace],
         place=place,
         gpus=0,
         ports=[

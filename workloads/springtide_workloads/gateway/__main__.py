@@ -30,7 +30,7 @@ def main() -> ExitCode:
     asked = _arguments().parse_args()
     try:
         contract = GatewayContract.from_env(os.environ)
-        asyncio.run(serve(contract, _backends(asked, contract, arms_of(contract.service, os.environ)), asked.address))
+        asyncio.run(serve(contract, _backends(asked, contract, arms_of(contract)), asked.address))
     except EXPECTED as error:
         tell(str(error))
         return error.code

@@ -1,24 +1,11 @@
 """Which arm of a service a request goes to: by weight, and the same arm for whoever asks again."""
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Final
 
-from springtide_workloads.contract import ContractError, Problem
-
-ARMS: Final = "SPRINGTIDE_ARMS"  # contract: Env.ARMS
-"""Arms of a service, `name=weight,...`. The first is the service itself; each other one is the Service of that name."""
-SESSION_HEADER: Final = "x-session-id"  # contract: SESSION_HEADER
-"""Header of a request: who asks. Requests that say the same go to the same arm."""
-ARM_HEADER: Final = "x-springtide-arm"  # contract: ARM_HEADER
-"""Header of an answer: the arm that gave it."""
-
-_NAME: Final = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
-_TEXT: Final = re.compile(rf"{_NAME}=(?:0|[1-9][0-9]{{0,5}})(?:,{_NAME}=(?:0|[1-9][0-9]{{0,5}}))*")
-_ALLOWED: Final = "name=weight of each arm, with commas between: each name once, weights whole and one of them not 0"
+from springtide_workloads.contract import SESSION_HEADER, GatewayContract
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +17,12 @@ class Arm:
     """Its part of the requests, measured by the sum of all weights."""
 
 
-def arms_of(service: str, env: Mapping[str, str]) -> tuple[Arm, ...]:
-    """The arms that an environment states. Default: the service alone.
-
-    Raises:
-        ContractError: the variable is malformed.
-    """
-    if (text := env.get(ARMS)) is None:
-        return (Arm(service, 1),)
-    pairs = [item.split("=") for item in text.split(",")] if _TEXT.fullmatch(text) else []
-    arms = tuple(Arm(name, int(weight)) for name, weight in pairs)
-    if len({arm.name for arm in arms}) < max(len(arms), 1) or not any(arm.weight for arm in arms):
-        raise ContractError((Problem(name=ARMS, value=text, allowed=_ALLOWED),))
-    return arms
+def arms_of(contract: GatewayContract) -> tuple[Arm, ...]:
+    """The arms that a contract states. Default: the service alone."""
+    if contract.arms is None:
+        return (Arm(contract.service, 1),)
+    pairs = (item.split("=") for item in contract.arms.split(","))
+    return tuple(Arm(name, int(weight)) for name, weight in pairs)
 
 
 def assigned(key: bytes, arms: Iterable[Arm]) -> Arm:

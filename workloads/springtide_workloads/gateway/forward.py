@@ -22,14 +22,12 @@ from aiohttp import (
 )
 from yarl import URL
 
-from springtide_workloads.contract import TIMEOUT_HEADER
-from springtide_workloads.gateway.headers import HOLD_HEADER, answer_headers, request_headers
+from springtide_workloads.contract import HOLD_HEADER, REPEAT_HEADER, TIMEOUT_HEADER
+from springtide_workloads.gateway.headers import answer_headers, request_headers
 from springtide_workloads.gateway.metrics import ArmNumbers
 from springtide_workloads.gateway.refusal import Broken, Reason, Refused
 
 CONNECT_SECONDS: Final = 5
-REPEAT_HEADER: Final = "idempotency-key"  # contract: REPEAT_HEADER
-"""Header of a request that may be computed twice, as a replica that is lost while it computes makes necessary."""
 _IDEMPOTENT: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS, hdrs.METH_PUT, hdrs.METH_DELETE})
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from springtide_workloads.contract import TIMEOUT_HEADER
+from springtide_workloads.contract import HOLD_HEADER, TIMEOUT_HEADER
 
 _HOP: Final = frozenset(
     {
@@ -21,8 +21,6 @@ _HOP: Final = frozenset(
     }
 )
 """Of one connection and not of the message (RFC 9110, section 7.6.1)."""
-HOLD_HEADER: Final = "x-springtide-hold-ms"  # contract: HOLD_HEADER
-"""Header of a request from one gateway to the next: milliseconds that it may be held for, before another arm is asked."""
 _OURS: Final = frozenset({"content-length", "expect", TIMEOUT_HEADER, HOLD_HEADER})
 """Of a request: what we answered ourselves, and what we know better once we have its body."""
 

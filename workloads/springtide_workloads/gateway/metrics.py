@@ -11,17 +11,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from springtide_workloads.contract import GatewayMetric
 from springtide_workloads.gateway.refusal import Reason, Refused
 
-ARM_REQUESTS: Final = "springtide_gateway_arm_requests_total"  # contract: GatewayMetric.ARM_REQUESTS
-"""Counter by `arm`: requests that it was chosen for."""
-ARM_ERRORS: Final = "springtide_gateway_arm_errors_total"  # contract: GatewayMetric.ARM_ERRORS
-"""Counter by `arm`: those of its requests that were answered 429 or 5xx, or broken off."""
-ARM_SECONDS: Final = "springtide_gateway_arm_seconds"  # contract: GatewayMetric.ARM_SECONDS
-"""Histogram by `arm`: from a request's arrival to the head of its answer."""
-ARM_MOVED: Final = "springtide_gateway_arm_moved_total"  # contract: GatewayMetric.ARM_MOVED
-"""Counter by `arm`: those of its requests that another arm was given, since it had no replica in time."""
-ARM_REPLICAS: Final = "springtide_gateway_arm_ready_replicas"  # contract: GatewayMetric.ARM_REPLICAS
-"""Gauge by `arm`: its addresses that take requests; of an arm that sleeps these are its gateways."""
-
 WAITS: Final = (0.005, 0.05, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 180, 300, 600, 1200, 2400)
 """Bounds in seconds: from a replica that is there to a machine that must boot."""
 ANSWER_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 300, 1200)
@@ -46,12 +35,22 @@ class Metrics:
         )
         # a series that appears with its first event has no rise to be seen
         self.lost = {reason: self._lost.labels(reason=reason.value) for reason in Reason}
-        self._arm_requests = Counter(ARM_REQUESTS, "Requests, by arm", ["arm"], registry=self.registry)
-        self._arm_errors = Counter(ARM_ERRORS, "Requests answered 429 or 5xx, or not", ["arm"], registry=self.registry)
-        self._arm_moved = Counter(ARM_MOVED, "Requests given to another arm", ["arm"], registry=self.registry)
-        self._arm_replicas = Gauge(ARM_REPLICAS, "Addresses that take requests", ["arm"], registry=self.registry)
+        self._arm_requests = Counter(GatewayMetric.ARM_REQUESTS, "Requests, by arm", ["arm"], registry=self.registry)
+        self._arm_errors = Counter(
+            GatewayMetric.ARM_ERRORS, "Requests answered 429 or 5xx, or not", ["arm"], registry=self.registry
+        )
+        self._arm_moved = Counter(
+            GatewayMetric.ARM_MOVED, "Requests given to another arm", ["arm"], registry=self.registry
+        )
+        self._arm_replicas = Gauge(
+            GatewayMetric.ARM_REPLICAS, "Addresses that take requests", ["arm"], registry=self.registry
+        )
         self._arm_seconds = Histogram(
-            ARM_SECONDS, "From a request to its answer", ["arm"], registry=self.registry, buckets=ANSWER_SECONDS
+            GatewayMetric.ARM_SECONDS,
+            "From a request to its answer",
+            ["arm"],
+            registry=self.registry,
+            buckets=ANSWER_SECONDS,
         )
 
     def of(self, arm: str) -> "ArmNumbers":

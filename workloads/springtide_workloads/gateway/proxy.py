@@ -13,8 +13,16 @@ from typing import Final
 from aiohttp import ClientSession, hdrs, web
 from aiohttp.http import SERVER_SOFTWARE
 
-from springtide_workloads.contract import LIVE_PATH, READY_PATH, TIMEOUT_HEADER, GatewayContract
-from springtide_workloads.gateway.arms import ARM_HEADER, Arm, assigned, sticky_key
+from springtide_workloads.contract import (
+    ARM_HEADER,
+    HOLD_HEADER,
+    LIVE_PATH,
+    READY_PATH,
+    REFUSED_HEADER,
+    TIMEOUT_HEADER,
+    GatewayContract,
+)
+from springtide_workloads.gateway.arms import Arm, assigned, sticky_key
 from springtide_workloads.gateway.budget import Budget, Seat
 from springtide_workloads.gateway.forward import (
     Asked,
@@ -25,10 +33,9 @@ from springtide_workloads.gateway.forward import (
     session,
     too_late,
 )
-from springtide_workloads.gateway.headers import HOLD_HEADER
 from springtide_workloads.gateway.line import Line, Replica
 from springtide_workloads.gateway.metrics import ArmNumbers, Metrics
-from springtide_workloads.gateway.refusal import REFUSED_HEADER, Broken, NoReplica, Reason, Refused
+from springtide_workloads.gateway.refusal import Broken, NoReplica, Reason, Refused
 from springtide_workloads.serve.keys import Keys
 
 MAX_BODY_BYTES: Final = 16 << 20

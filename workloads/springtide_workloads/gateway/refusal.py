@@ -7,8 +7,8 @@ from typing import Final
 
 from aiohttp import web
 
-REFUSED_HEADER: Final = "x-springtide-refused"  # contract: REFUSED_HEADER
-"""Header of an answer that is a gateway's own: why no replica gave one. A gateway before this one reads it."""
+from springtide_workloads.contract import REFUSED_HEADER
+
 RETRY_SECONDS: Final = 5
 """What a client is told to wait that found no room or no replica: room comes with the next answer, or the next replica."""
 
