@@ -1,9 +1,10 @@
 """The first process of a serving container; its exit code is the contract's, and 0 after SIGTERM."""
 
-import asyncio
 import os
 import signal
 import sys
+
+import uvloop
 
 from springtide_workloads.contract import ExitCode, ServingContract
 from springtide_workloads.errors import EXPECTED
@@ -20,7 +21,7 @@ def main() -> ExitCode:
         # torch takes seconds to import: wrong settings are told before that
         from springtide_workloads.serve.server import serve  # noqa: PLC0415
 
-        asyncio.run(serve(contract))
+        uvloop.run(serve(contract))
     except EXPECTED as error:
         tell(str(error))
         return error.code
