@@ -35,7 +35,7 @@ test: $(MARKS)/dev ## Run the tests
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 test-local: $(MARKS)/dev ## Run the tests that need a control plane on this machine; builds it first, once
-	@$(BIN)/python -m springtide.local.build
+	@$(BIN)/python -m springtide.local.builds
 	@$(BIN)/python -m pytest -m local tests/local
 
 test-faults: $(MARKS)/dev ## Kill, freeze and starve training and serving, and see that nothing is lost

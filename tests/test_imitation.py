@@ -3,7 +3,7 @@
 import pytest
 
 from springtide import imitation
-from springtide.local.build.programs import PROGRAMS
+from springtide.local.builds.programs import PROGRAMS
 
 
 @pytest.mark.parametrize("name", ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"])

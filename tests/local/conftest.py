@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.local.patience import Silent
 
-from springtide.local.build.binaries import binaries
-from springtide.local.build.programs import PROGRAMS
+from springtide.local.builds.binaries import binaries
+from springtide.local.builds.programs import PROGRAMS
 from springtide.local.home import HOME, Home, home
 from springtide.local.plane import control_plane as plane
 from springtide.local.plane.control_plane import ControlPlane

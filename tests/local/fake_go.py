@@ -8,8 +8,8 @@ from typing import Any
 
 import psutil
 
-from springtide.local.build.programs import PROGRAMS, Program
-from springtide.local.build.toolchain import shown
+from springtide.local.builds.programs import PROGRAMS, Program
+from springtide.local.builds.toolchain import shown
 
 _VARIABLES = ("CGO_ENABLED", "GOTOOLCHAIN", "GOFLAGS", "GOWORK", "GOOS", "GOARCH", "GOROOT", "GOGC", "GOPROXY")
 _SCRIPT = """\

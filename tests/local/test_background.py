@@ -11,10 +11,10 @@ import psutil
 import pytest
 from tests.local.fake_go import FakeGo, lives
 
-from springtide.local.build.background import background, build_in_background, stop_building
-from springtide.local.build.binaries import ready
-from springtide.local.build.programs import PROGRAMS
-from springtide.local.build.toolchain import BuildError
+from springtide.local.builds.background import background, build_in_background, stop_building
+from springtide.local.builds.binaries import ready
+from springtide.local.builds.programs import PROGRAMS
+from springtide.local.builds.toolchain import BuildError
 from springtide.local.home import Home
 
 _SOON = 20.0

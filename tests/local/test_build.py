@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.local.fake_go import FakeGo, Said, lives, program, says_itself
 
-from springtide.local.build import compiler, programs, space
-from springtide.local.build.binaries import binaries, ready
-from springtide.local.build.programs import PROGRAMS
-from springtide.local.build.toolchain import MODULES, BuildError, Go, shown
+from springtide.local.builds import compiler, programs, space
+from springtide.local.builds.binaries import binaries, ready
+from springtide.local.builds.programs import PROGRAMS
+from springtide.local.builds.toolchain import MODULES, BuildError, Go, shown
 from springtide.local.home import Home
 
 _SOON = 20.0
@@ -47,7 +47,7 @@ def start_builders(home: Home) -> Iterator[Callable[..., subprocess.Popen[str]]]
     started = []
 
     def start(*names: str) -> subprocess.Popen[str]:
-        words = [sys.executable, "-m", "springtide.local.build.background", "--cache", str(home.cache), *names]
+        words = [sys.executable, "-m", "springtide.local.builds.background", "--cache", str(home.cache), *names]
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         started.append(process)
         return process

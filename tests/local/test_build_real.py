@@ -7,9 +7,9 @@ import pytest
 import yaml
 from tests.local.fake_go import Said
 
-from springtide.local.build.binaries import Binaries, binaries
-from springtide.local.build.programs import PROGRAMS, answered
-from springtide.local.build.toolchain import MODULES, VERSION, go, numbers
+from springtide.local.builds.binaries import Binaries, binaries
+from springtide.local.builds.programs import PROGRAMS, answered
+from springtide.local.builds.toolchain import MODULES, VERSION, go, numbers
 from springtide.local.home import Home
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(900)]

@@ -16,7 +16,7 @@ import yaml
 from tests.local.patience import Silent, until
 from tests.local.simulated_objects import PLACE, job, machine, node
 
-from springtide.local.build.binaries import binaries
+from springtide.local.builds.binaries import binaries
 from springtide.local.cluster.api import Api
 from springtide.local.cluster.apply import apply
 from springtide.local.cluster.errors import ApiError

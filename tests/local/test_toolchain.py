@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.local.fake_go import FakeGo, Said, program
 
-from springtide.local.build import toolchain
-from springtide.local.build.toolchain import VERSION, BuildError, Go, go, least, numbers, shown, target
+from springtide.local.builds import toolchain
+from springtide.local.builds.toolchain import VERSION, BuildError, Go, go, least, numbers, shown, target
 
 _SAYS = f"echo go version go{VERSION} linux/amd64"
 

@@ -144,7 +144,8 @@ def most() -> list[Call]:
             "taints": ["team=research:NoSchedule"], "protect": False, "purpose": "training", "diskGib": 400,
         }),
         Call(component="ModelService", name="chat", inputs={
-            "cluster": inside, "pool": pool("aws"), "model": {"job": JOB}, "replicas": {"min": 1, "max": 3},
+            "cluster": inside, "pool": pool("aws"), "model": {"job": JOB}, "predictor": "gpt:slots=8", "split": {"other": 10},
+            "replicas": {"min": 1, "max": 3},
             "scaleOn": {"inFlightPerReplica": 8}, "gpus": 1, "expose": "none", "image": IMAGE,
             "propagationSeconds": 5, "drainSeconds": 30, "startupSeconds": 900,
         }),

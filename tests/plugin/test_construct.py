@@ -106,7 +106,9 @@ def test_whole_numbers_are_whole_numbers_in_what_is_made(plugin: Plugin) -> None
     made = plugin.construct(call.component, call.name, call.inputs)
     [component] = [item for item in made.registrations.values() if item.type == "springtide:index:ModelService"]
     assert (component.inputs["minReplicas"], component.inputs["gpus"]) == (1, 1)
-    [servers] = [item for item in made.registrations.values() if item.type.endswith(":Deployment")]
+    [servers] = [
+        item for item in made.registrations.values() if item.type.endswith(":Deployment") and item.name == "chat"
+    ]
     assert servers.inputs["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] == "12Gi"
 
 

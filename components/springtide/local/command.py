@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.prompt import Confirm
 
 from springtide.local import site as sites
-from springtide.local.build.background import stop_building
-from springtide.local.build.toolchain import BuildError
+from springtide.local.builds.background import stop_building
+from springtide.local.builds.toolchain import BuildError
 from springtide.local.cluster import apply as applied
 from springtide.local.cluster import diff
 from springtide.local.cluster.api import Api

@@ -5,8 +5,8 @@ import sys
 
 import yaml
 
-from springtide.local.build.background import background, build_in_background
-from springtide.local.build.binaries import Binaries, binaries, ready
+from springtide.local.builds.background import background, build_in_background
+from springtide.local.builds.binaries import Binaries, binaries, ready
 from springtide.local.cluster import apply as applied
 from springtide.local.cluster.api import Api
 from springtide.local.plane import control_plane, event_scaler, kwok

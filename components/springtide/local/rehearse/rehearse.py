@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from springtide.local import site as sites
-from springtide.local.build.toolchain import BuildError
+from springtide.local.builds.toolchain import BuildError
 from springtide.local.cluster import apply as applied
 from springtide.local.cluster.api import Api
 from springtide.local.cluster.errors import ApiError

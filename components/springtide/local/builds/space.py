@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from springtide.local.build.programs import PROGRAMS, Program
-from springtide.local.build.toolchain import MODULES, BuildError, Go
+from springtide.local.builds.programs import PROGRAMS, Program
+from springtide.local.builds.toolchain import MODULES, BuildError, Go
 
 _MIB = 2**20
 _ANSWER_SECONDS = 20.0

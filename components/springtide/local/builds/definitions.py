@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from springtide.local.build import compiler
+from springtide.local.builds import compiler
+from springtide.local.builds.programs import contents, digest
+from springtide.local.builds.toolchain import MODULES, Go
 from springtide.local.lock import alone
-from springtide.local.build.programs import contents, digest
 from springtide.local.progress import Progress, step
-from springtide.local.build.toolchain import MODULES, Go
 
 _FETCH_SECONDS = 300.0
 

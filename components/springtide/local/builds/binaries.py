@@ -8,7 +8,6 @@ import functools
 import math
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +15,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from springtide.local.build import compiler, space
-from springtide.local.build.definitions import definitions
+from springtide.local.builds import compiler, space
+from springtide.local.builds.definitions import definitions
+from springtide.local.builds.programs import PROGRAMS, Program, answered, chosen, first, on_path
+from springtide.local.builds.toolchain import BuildError, Go, go
 from springtide.local.home import Home, home
 from springtide.local.lock import alone
-from springtide.local.build.programs import PROGRAMS, Program, answered, chosen, first, on_path
 from springtide.local.progress import Progress, Terminal, step
-from springtide.local.build.toolchain import BuildError, Go, go
 
 _UNUSED_SECONDS = 30 * 24 * 3600.0
 """A program that nothing asked for in that time is removed: one of another version."""
@@ -176,4 +175,3 @@ def main() -> int:
     terminal.done()
     terminal.console.print(f"{len(found.paths)} programs are built", highlight=False)
     return 0
-

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psutil
 
+from springtide.local.builds.programs import Program
+from springtide.local.builds.toolchain import MODULES, BuildError, Go
 from springtide.local.lock import held
-from springtide.local.build.programs import Program
-from springtide.local.build.toolchain import MODULES, BuildError, Go
 
 _LOOK_SECONDS = 1.0
 """How often who waits hears of it."""

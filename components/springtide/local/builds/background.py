@@ -1,6 +1,6 @@
 """Builds that go on while an environment is already up: a process of its own, which `down` can end.
 
-python -m springtide.local.build.background --cache FOLDER NAME… [--then COMMAND…]
+python -m springtide.local.builds.background --cache FOLDER NAME… [--then COMMAND…]
 """
 
 import argparse
@@ -14,13 +14,13 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from springtide.local.build import compiler
-from springtide.local.build.binaries import binaries
+from springtide.local.builds import compiler
+from springtide.local.builds.binaries import binaries
+from springtide.local.builds.programs import chosen
+from springtide.local.builds.toolchain import BuildError
 from springtide.local.home import Home
 from springtide.local.plane.process import spawn
-from springtide.local.build.programs import chosen
 from springtide.local.progress import Terminal
-from springtide.local.build.toolchain import BuildError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def build_in_background(
     found = background(home)
     if found is not None and found.process is not None:
         return found
-    words = [sys.executable, "-m", "springtide.local.build.background", "--cache", str(home.cache), *names]
+    words = [sys.executable, "-m", "springtide.local.builds.background", "--cache", str(home.cache), *names]
     words += ["--optimised"] if optimised else []
     words += ["--then", *then] if then else []
     home.logs.mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ def _record(home: Home) -> Path:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build what the words name; the exit status is 1 where that fails, and then the log says why."""
-    parser = argparse.ArgumentParser(prog="python -m springtide.local.build.background")
+    parser = argparse.ArgumentParser(prog="python -m springtide.local.builds.background")
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--optimised", action="store_true")
     parser.add_argument("names", nargs="+")

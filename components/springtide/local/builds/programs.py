@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from springtide.local.build.toolchain import MODULES, BuildError, Version, numbers, shown, target
+from springtide.local.builds.toolchain import MODULES, BuildError, Version, numbers, shown, target
 from springtide.tools import ThisMachine
 
 _KUBERNETES = (

@@ -1,0 +1,1 @@
+"""The programs of the local control plane: found on the PATH, or built once from pinned modules."""
