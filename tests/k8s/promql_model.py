@@ -48,7 +48,8 @@ class Series:
 
 def evaluate(expression: str, data: list[Series]) -> Vector:
     """What the expression gives; a scalar has no labels."""
-    return _of(promql.parse(expression), data)
+    found: Vector = _of(promql.parse(expression), data)
+    return found
 
 
 def _of(node: Any, data: list[Series]) -> Any:
@@ -78,7 +79,8 @@ def _absent(args: list[Any], data: list[Series]) -> Vector:
 
 
 def _quantile(args: list[Any], data: list[Series]) -> Vector:
-    part, groups = args[0].val, dict[Labels, dict[float, float]]()
+    part = args[0].val
+    groups: dict[Labels, dict[float, float]] = {}
     for key, value in _of(args[1], data).items():
         labels = dict(key)
         if (bound := labels.pop("le", None)) is not None:
@@ -100,7 +102,8 @@ def _interpolated(part: float, buckets: list[tuple[float, float]]) -> float:
 
 
 def _aggregate(node: Any, data: list[Series]) -> Vector:
-    kept, groups = set(node.modifier.labels) if node.modifier else set[str](), dict[Labels, list[float]]()
+    kept: set[str] = set(node.modifier.labels) if node.modifier else set()
+    groups: dict[Labels, list[float]] = {}
     for key, value in _of(node.expr, data).items():
         groups.setdefault(frozenset(pair for pair in key if pair[0] in kept), []).append(value)
     return {key: SUMS[str(node.op)](values) for key, values in groups.items()}

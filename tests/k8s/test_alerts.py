@@ -26,10 +26,20 @@ ALL = [(sleeps, rule) for sleeps, found in ((False, AWAKE), (True, ASLEEP)) for 
 IDS = [f"{rule['alert']}-{'asleep' if sleeps else 'awake'}" for sleeps, rule in ALL]
 
 
-def server(service: str = "chat", pod: str = "0", namespace: str = "a", **values: float) -> list[Series]:
+def server(service: str = "chat", pod: str = "0", namespace: str = "a", **values: Any) -> list[Series]:
     """A server with ten requests a second, each answered within a tenth of a second unless `values` say more."""
     labels = {"service": service, "pod": pod, "namespace": namespace}
-    value = {"ready": 1.0, "ok": 10.0, "bad": 0.0, "failed": 0.0, "gone": 0.0, "refused": 0.0, "key": 0.0, "cache": 0.2}
+    value: dict[str, float] = {}
+    value |= {
+        "ready": 1.0,
+        "ok": 10.0,
+        "bad": 0.0,
+        "failed": 0.0,
+        "gone": 0.0,
+        "refused": 0.0,
+        "key": 0.0,
+        "cache": 0.2,
+    }
     value |= {"seconds": 0.1, "first": 0.1, "queue": 0.1} | values
 
     def one(metric: str, value: float, **more: str) -> Series:
@@ -55,10 +65,10 @@ def server(service: str = "chat", pod: str = "0", namespace: str = "a", **values
     ]
 
 
-def gateway(service: str = "chat", pod: str = "g0", **values: float) -> list[Series]:
+def gateway(service: str = "chat", pod: str = "g0", **values: Any) -> list[Series]:
     """A gateway of a service that has a replica and loses nothing, unless `values` say more."""
     labels = {"service": service, "pod": pod, "namespace": "a"}
-    value = {"replicas": 1.0, "held": 0.0, "lost": 0.0, "left": 0.0} | values
+    value: dict[str, float] = {"replicas": 1.0, "held": 0.0, "lost": 0.0, "left": 0.0} | values
     return [
         Series(GatewayMetric.REPLICAS, labels, value["replicas"]),
         Series(GatewayMetric.HELD, labels, value["held"]),

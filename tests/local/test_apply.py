@@ -300,7 +300,7 @@ def test_a_kind_is_found_after_its_definition_came(api: Api, up: Apply) -> None:
 
 
 def test_long_lists_come_whole(api: Api, up: Apply, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("springtide.local.api._PAGE", 2)
+    monkeypatch.setattr("springtide.local.cluster.api._PAGE", 2)
     up(namespace(place), *(settings(place, f"part-{number}", a="1") for number in range(5)))
     found = api.objects("v1", "ConfigMap", namespace=place, labels=f"{ENVIRONMENT}={place}")
     assert sorted(item["metadata"]["name"] for item in found) == [f"part-{number}" for number in range(5)]

@@ -16,7 +16,7 @@ COMPONENT = "component"
 PARTS = ("serving", "gateway")
 
 
-def pod_monitor(name: str, namespace: Any, labels: Mapping[str, str] | None = None) -> Manifest:
+def pod_monitor(name: str, namespace: Any, labels: Mapping[str, str] | None = None, port: str = "metrics") -> Manifest:
     """Reading of a service's servers and gateways, ready or not, under labels `service` and `component`.
 
     Pods are read, not a Service: one that leaves still answers, and says so. The operator adds `namespace` and `pod`. What a
@@ -26,6 +26,7 @@ def pod_monitor(name: str, namespace: Any, labels: Mapping[str, str] | None = No
         name: The service, as its pods' label app.kubernetes.io/name says.
         namespace: Where it and the monitor are; no other is looked into.
         labels: Of the monitor: those by which a Prometheus chooses its monitors, such as `release`. Default: none.
+        port: Name of the container port with the numbers: `backends.Backend.metrics_port_name`.
     """
     return {
         "metadata": {
@@ -42,7 +43,7 @@ def pod_monitor(name: str, namespace: Any, labels: Mapping[str, str] | None = No
             },
             "podMetricsEndpoints": [
                 {
-                    "port": "metrics",
+                    "port": port,
                     "path": contract.METRICS_PATH,
                     "interval": f"{SCRAPE_SECONDS}s",
                     "honorLabels": False,
