@@ -3,7 +3,7 @@
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import promql_parser as promql
 Labels = frozenset[tuple[str, str]]
 Vector = dict[Labels, float]
 COUNTED = ("_total", "_bucket", "_sum", "_count")
-MATH = {
+MATH: dict[str, Callable[[float, float], float]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -23,7 +23,12 @@ MATCHES: dict[str, Callable[[str, str], bool]] = {
     "MatchOp.NotEqual": operator.ne,
     "MatchOp.Re": lambda text, pattern: re.fullmatch(pattern, text) is not None,
 }
-COMPARED = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "==": operator.eq}
+COMPARED: dict[str, Callable[[float, float], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "==": operator.eq,
+}
 SUMS: dict[str, Callable[[list[float]], float]] = {
     "sum": sum,
     "max": max,
@@ -180,8 +185,8 @@ def selectors(node: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tup
         yield from selectors(child, (*above, node))
 
 
-def misshapen(expression: str, service: str, known: set[str]) -> list[str]:
-    """What is wrong with an expression over one service's series, whatever these say."""
+def misshapen(expression: str, service: str, known: set[str], gauges: Collection[str] = ()) -> list[str]:
+    """What is wrong with an expression over one service's series, whatever these say; gauges may be named like counters."""
     found = []
     for node, above in selectors(promql.parse(expression)):
         calls = [each.func.name for each in above if isinstance(each, promql.Call)]
@@ -193,7 +198,8 @@ def misshapen(expression: str, service: str, known: set[str]) -> list[str]:
         found += [f"{node.name}: sums that lose their service"] * any(
             each.modifier is None or not {"namespace", "service"} <= set(each.modifier.labels) for each in sums
         )
-        found += [f"{node.name}: a count since the pod began"] * (node.name.endswith(COUNTED) != ("rate" in calls))
+        counter = node.name.endswith(COUNTED) and node.name not in gauges
+        found += [f"{node.name}: a count since the pod began"] * (counter != ("rate" in calls))
         found += [f"{node.name}: buckets without bounds"] * (
             node.name.endswith("_bucket") and not any("le" in each.modifier.labels for each in sums if each.modifier)
         )

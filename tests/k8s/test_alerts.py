@@ -6,6 +6,8 @@ from typing import Any
 
 import promql_parser as promql
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from springtide.k8s.alerts import LONGEST_SECONDS, LOST, Targets, alerts
 from springtide_workloads.contract import GatewayMetric, Metric
@@ -26,21 +28,26 @@ ALL = [(sleeps, rule) for sleeps, found in ((False, AWAKE), (True, ASLEEP)) for 
 IDS = [f"{rule['alert']}-{'asleep' if sleeps else 'awake'}" for sleeps, rule in ALL]
 
 
+WELL: dict[str, float] = {
+    "ready": 1.0,
+    "ok": 10.0,
+    "bad": 0.0,
+    "failed": 0.0,
+    "gone": 0.0,
+    "refused": 0.0,
+    "key": 0.0,
+    "cache": 0.2,
+    "seconds": 0.1,
+    "first": 0.1,
+    "queue": 0.1,
+}
+"""A server that is well: events a second, and seconds that its answers take."""
+
+
 def server(service: str = "chat", pod: str = "0", namespace: str = "a", **values: Any) -> list[Series]:
     """A server with ten requests a second, each answered within a tenth of a second unless `values` say more."""
     labels = {"service": service, "pod": pod, "namespace": namespace}
-    value: dict[str, float] = {}
-    value |= {
-        "ready": 1.0,
-        "ok": 10.0,
-        "bad": 0.0,
-        "failed": 0.0,
-        "gone": 0.0,
-        "refused": 0.0,
-        "key": 0.0,
-        "cache": 0.2,
-    }
-    value |= {"seconds": 0.1, "first": 0.1, "queue": 0.1} | values
+    value = WELL | values
 
     def one(metric: str, value: float, **more: str) -> Series:
         return Series(metric, labels | more, value)
@@ -78,10 +85,26 @@ def gateway(service: str = "chat", pod: str = "g0", **values: Any) -> list[Serie
     ]
 
 
-SICK = {"ready": 0.0, "bad": 5.0, "failed": 5.0, "refused": 5.0, "cache": 1.0, "seconds": 50.0, "first": 50.0}
+SICK: dict[str, Any] = {
+    "ready": 0.0,
+    "bad": 5.0,
+    "failed": 5.0,
+    "refused": 5.0,
+    "cache": 1.0,
+    "seconds": 50.0,
+    "first": 50.0,
+}
 OTHER = [*server("other", **SICK, queue=50.0), *gateway("other", replicas=0.0, held=5.0, lost=1.0)]
 """Another service, on which every rule would speak."""
-HALF = {"bad": 0.5, "failed": 0.5, "refused": 1.0, "cache": 0.96, "seconds": 40.0, "first": 5.0, "queue": 10.0}
+HALF: dict[str, Any] = {
+    "bad": 0.5,
+    "failed": 0.5,
+    "refused": 1.0,
+    "cache": 0.96,
+    "seconds": 40.0,
+    "first": 5.0,
+    "queue": 10.0,
+}
 """A replica on which every rule speaks that is about requests."""
 SLOW = {"SpringtideSlowAnswers": 1, "SpringtideSlowFirstToken": 1, "SpringtideLongQueue": 1}
 BUSY = {"SpringtideErrors": 1, "SpringtideRefused": 1, "SpringtideCacheFull": 1, **SLOW}
@@ -141,6 +164,18 @@ def test_alerts_speak_once_and_only_of_what_is_wrong(scene: str) -> None:
     sleeps, data, expected = SCENES[scene]
     found = {name: spoken(rule["expr"], data) for name, rule in (ASLEEP if sleeps else AWAKE).items()}
     assert {name: count for name, count in found.items() if count} == expected
+
+
+@given(
+    pods=st.integers(1, 30),
+    values=st.fixed_dictionaries(
+        {what: st.sampled_from([value, HALF.get(what, value)]) for what, value in WELL.items()}
+    ),
+)
+def test_what_is_said_of_a_service_does_not_depend_on_how_many_pods_it_has(pods: int, values: dict[str, Any]) -> None:
+    one, many = ([each for pod in range(count) for each in server(pod=str(pod), **values)] for count in (1, pods))
+    for rule in AWAKE.values():
+        assert spoken(rule["expr"], one) == spoken(rule["expr"], many)
 
 
 @pytest.mark.parametrize(("sleeps", "rule"), ALL, ids=IDS)

@@ -6,7 +6,7 @@ schema of Grafana 10 and later; which Prometheus it asks is chosen in the page.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -42,20 +42,29 @@ def dashboard(name: str, namespace: Any, *, sleeps: bool = False) -> Manifest:
         namespace: Where the ConfigMap is; Grafana's sidecar must look there (`searchNamespace: ALL`).
         sleeps: Whether gateways stand before it; then their pictures come too.
     """
-    page = json.dumps(content(name, sleeps=sleeps), indent=1, sort_keys=True)
+    return page(name, namespace, content(name, sleeps=sleeps))
+
+
+def page(name: str, namespace: Any, shown: Manifest) -> Manifest:
+    """The ConfigMap of a dashboard."""
+    text = json.dumps(shown, indent=1, sort_keys=True)
     return {
         "metadata": {
             "name": f"{name}-dashboard",
             "namespace": namespace,
             "labels": {"app.kubernetes.io/name": name, SIDECAR_LABEL: "1"},
         },
-        "data": {f"springtide-{name}.json": page},
+        "data": {f"springtide-{name}.json": text},
     }
 
 
 def content(name: str, *, sleeps: bool) -> Manifest:
     """The dashboard as Grafana reads it; the same service has the same `uid` everywhere, so that links to it last."""
-    panels = [*_work(name), *_times(name), *_room(name), *(_gateways(name) if sleeps else ())]
+    return arranged(name, [*_work(name), *_times(name), *_room(name), *(gateways(name) if sleeps else ())])
+
+
+def arranged(name: str, panels: Iterable[Panel]) -> Manifest:
+    """A dashboard of these pictures, three in a row."""
     return {
         "uid": uid(name),
         "title": f"Springtide service {name}",
@@ -153,7 +162,8 @@ def _room(name: str) -> Iterator[Panel]:
     yield Panel(title="Requests computed together", unit="short", curves={"mean": mean(Metric.BATCH, name)})
 
 
-def _gateways(name: str) -> Iterator[Panel]:
+def gateways(name: str) -> Iterator[Panel]:
+    """What the gateways of a service tell."""
     yield Panel(
         title="Held by gateways",
         unit="short",
