@@ -40,11 +40,11 @@ def main() -> None:
     """Prints the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer steps and repeats")
-    for row in rows(quick=parser.parse_args().quick):
+    for row in rows(parser.parse_args().quick):
         print(json.dumps(row), flush=True)
 
 
-def rows(*, quick: bool) -> Iterator[dict[str, Any]]:
+def rows(quick: bool) -> Iterator[dict[str, Any]]:
     """One row a world that DDP can share the batch in."""
     repeats, steps = (3, 2) if quick else (7, 6)
     for world in (1, 2, 4):

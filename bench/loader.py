@@ -32,6 +32,9 @@ SAMPLES: Final = 20_000
 CONTEXT: Final = 512
 BATCH: Final = 256
 SEED: Final = 20261123
+REPEATS: Final = 5
+SECONDS, QUICK_SECONDS = 3.0, 1.0
+"""Of one repeat."""
 
 NAMES: Final = {
     "loader_torchdata": "torchdata StatefulDataLoader, default_collate",
@@ -46,7 +49,7 @@ def main() -> None:
     """Runs what the arguments ask for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one short repeat")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--prepare", action="store_true", help="make the peers' environments and end")
     parser.add_argument("--ours", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, help=argparse.SUPPRESS)
@@ -56,12 +59,13 @@ def main() -> None:
     elif args.ours:
         print(json.dumps(ours(args.ours, args.seconds)))
     else:
-        for row in rows(repeats=1 if args.quick else args.repeats, seconds=1.0 if args.quick else 3.0):
+        for row in rows(args.quick, args.repeats):
             print(json.dumps(row), flush=True)
 
 
-def rows(*, repeats: int, seconds: float) -> Iterator[dict[str, Any]]:
-    """One row a peer whose environment is there."""
+def rows(quick: bool = False, repeats: int = REPEATS, seconds: float = SECONDS) -> Iterator[dict[str, Any]]:
+    """One row a peer whose environment is there; with `quick`, of one short repeat."""
+    repeats, seconds = (1, QUICK_SECONDS) if quick else (repeats, seconds)
     arms = [arm for arm in NAMES if _python(arm).exists()]
     with tempfile.TemporaryDirectory(prefix="springtide-bench-") as place:
         folder = Path(place)

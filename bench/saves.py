@@ -69,11 +69,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="300 MB only, and a few kills")
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
-    for row in rows(quick=args.quick, repeats=args.repeats):
+    for row in rows(args.quick, args.repeats):
         print(json.dumps(row), flush=True)
 
 
-def rows(*, quick: bool, repeats: int = 5) -> Iterator[dict[str, Any]]:
+def rows(quick: bool, repeats: int = 5) -> Iterator[dict[str, Any]]:
     """The rows `save_stall` and `torn`."""
     for size in (300 * 10**6,) if quick else (300 * 10**6, 4 * 10**9):
         [measured] = together(1, stalls, size, repeats)

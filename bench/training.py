@@ -31,9 +31,9 @@ ROWS: Final[Mapping[str, Rows]] = {
     "step_overhead": steps.rows,
     "restart": restarts.rows,
     "lost": losses.rows,
-    "save": lambda quick: saves.rows(quick=quick, repeats=3 if quick else 5),
-    "exact_step": lambda quick: exact_price.rows(quick=quick),
-    "loader": lambda quick: loader.rows(repeats=2 if quick else 5, seconds=1.0 if quick else 5.0),
+    "save": saves.rows,
+    "exact_step": exact_price.rows,
+    "loader": loader.rows,
 }
 """Rows by the name under which they are asked for; `lost` is both signals, `save` the stall and the torn checkpoints."""
 
