@@ -124,6 +124,7 @@ SCENES: dict[str, tuple[bool, list[Series], dict[str, int]]] = {
         {},
     ),
     "streams break off": (False, server(failed=1.0), {"SpringtideErrors": 1}),
+    "an old stream breaks off while nobody asks": (False, server(ok=0.0, failed=0.01, refused=0.0), {}),
     "a bug before acceptance": (False, server(bad=1.0), {"SpringtideErrors": 1}),
     "clients leave, or have no key": (False, server(gone=5.0, key=5.0), {}),
     "answers take minutes": (False, server(seconds=500.0), {"SpringtideSlowAnswers": 1}),
@@ -259,6 +260,14 @@ def test_a_namespace_is_put_in_its_place_and_never_into_text() -> None:
 def test_a_target_that_no_histogram_can_tell_is_refused(seconds: float) -> None:
     with pytest.raises(ValueError, match="at most 60 s"):
         alerts("chat", "s", sleeps=False, first_token_seconds=seconds)
+
+
+def test_the_highest_target_can_be_missed() -> None:
+    """Prometheus tells no quantile above the highest bound."""
+    [group] = alerts("chat", "s", sleeps=False, first_token_seconds=LONGEST_SECONDS)["spec"]["groups"]
+    [rule] = [each for each in group["rules"] if each["alert"] == "SpringtideSlowFirstToken"]
+    assert spoken(rule["expr"], server(first=500.0)) == 1
+    assert spoken(rule["expr"], server(first=5.0)) == 0
 
 
 def test_bounds_and_reasons_are_those_of_the_servers_and_gateways() -> None:
