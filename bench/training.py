@@ -1,7 +1,7 @@
 """Every measurement of training, a line of JSON a row: `row, ours, peer, peer_name, ratio = ours ÷ peer, unit` and the raw list.
 
 Each row lives in a file of its own, which says what it does and can be run alone: steps, saves, restarts, losses, exact_price,
-loader.
+loader, faulted.
 A CPU and gloo show loops, disks, processes and signals; they say nothing of a GPU, NCCL or an object store's bandwidth.
 
 Usage: python bench/training.py [--quick] [--rows step_overhead,restart] [--prepare]
@@ -23,7 +23,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
-from bench import exact_price, loader, losses, restarts, saves, steps  # noqa: E402
+from bench import exact_price, faulted, loader, losses, restarts, saves, steps  # noqa: E402
 
 Rows = Callable[[bool], Iterator[dict[str, Any]]]
 
@@ -34,6 +34,7 @@ ROWS: Final[Mapping[str, Rows]] = {
     "save": saves.rows,
     "exact_step": exact_price.rows,
     "loader": loader.rows,
+    "goodput": faulted.rows,
 }
 """Rows by the name under which they are asked for; `lost` is both signals, `save` the stall and the torn checkpoints."""
 
