@@ -19,6 +19,7 @@ import pytest
 from aiohttp import ClientError, ClientSession
 from tests.workloads.gateway_scenes import HOST, Scene, Server, gateway, held, until
 from tests.workloads.processes import Launcher, Process, free_port
+from yarl import URL
 
 from springtide_workloads.contract import ARM_HEADER, SESSION_HEADER, Env, ExitCode, GatewayMetric
 
@@ -208,6 +209,25 @@ def test_told_to_stop_under_load_it_loses_nothing_kept_fresh_or_held(launch: Lau
         assert set(statuses) == {200}
         assert len(asking) > 60
         assert server.finished == len(asking)
+        assert await gate.ends() == ExitCode.DONE, gate.process.text()
+
+    scene(play)
+
+
+def test_who_connected_last_may_still_take_a_second_to_ask(launch: Launcher) -> None:
+    async def play(stack: AsyncExitStack) -> None:
+        server = await started(stack, Server(seconds=0.1))
+        gate = await stack.enter_async_context(gateway(launch, server.address, propagation_seconds=2))
+        assert (await gate.ask())[0] == 200
+        gate.told_to_stop()
+        await asyncio.sleep(1.7)
+        reader, writer = await asyncio.open_connection("127.0.0.1", URL(gate.url).port)
+        await asyncio.sleep(1.5)
+        writer.write(b"POST /work HTTP/1.1\r\nhost: x\r\nx-number: 1\r\ncontent-length: 0\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" in answer.lower()
         assert await gate.ends() == ExitCode.DONE, gate.process.text()
 
     scene(play)

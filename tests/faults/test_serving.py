@@ -16,6 +16,8 @@ from springtide_workloads.contract import ExitCode
 
 pytestmark = [pytest.mark.faults, pytest.mark.enable_socket, pytest.mark.timeout(200)]
 
+REQUEST = b'POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 8\r\n\r\n{"n": 1}'
+
 ways = [
     pytest.param(0, (), id="child, at once"),
     pytest.param(5, (), id="child, 5 s"),
@@ -49,15 +51,25 @@ def test_of_forty_clients_none_loses_a_request(launch: Launcher, propagation: in
     assert account.fates["refused"] == 40
 
 
+def test_who_connected_last_may_still_take_a_second_to_ask(launch: Launcher) -> None:
+    server = started(launch, "Serial:ms=1", propagation_seconds=3)
+    server.process.told(signal.SIGTERM)
+    time.sleep(2.7)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        time.sleep(1.5)
+        connection.sendall(REQUEST)
+        assert b"connection: close" in connection.recv(65536)
+    assert server.process.wait() == ExitCode.DONE
+
+
 def test_an_idle_connection_is_told_to_go_before_it_is_closed(launch: Launcher) -> None:
     server = started(launch, "Serial:ms=1")
-    request = b'POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 8\r\n\r\n{"n": 1}'
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
-        connection.sendall(request)
+        connection.sendall(REQUEST)
         assert b" 200 " in connection.recv(65536)
         server.process.told(signal.SIGTERM)
         time.sleep(1)
-        connection.sendall(request)
+        connection.sendall(REQUEST)
         assert b"connection: close" in connection.recv(65536)
     assert server.process.wait() == ExitCode.DONE
 

@@ -24,6 +24,7 @@ from springtide_workloads.gateway.backends import Backends
 from springtide_workloads.gateway.line import Line
 from springtide_workloads.gateway.metrics import Metrics
 from springtide_workloads.gateway.proxy import Proxy, Way
+from springtide_workloads.listener import linger, stop_listening
 from springtide_workloads.ports import ANY_ADDRESS, bound, serve_metrics
 from springtide_workloads.serve.keys import Keys
 from springtide_workloads.tell import tell
@@ -55,7 +56,8 @@ async def serve(contract: GatewayContract, backends: Mapping[Arm, Backends], add
     metrics = Metrics()
     ways = _ways(backends, contract, metrics)
     proxy = Proxy(contract, ways, metrics, None if contract.keys_file is None else Keys(Path(contract.keys_file)))
-    runner = await _listening(proxy, contract, address)
+    listener = _asking(bound(contract.http_port, address))
+    runner = await _listening(proxy, contract, listener)
     serve_metrics(metrics.registry, contract.metrics_port, address)
     following = asyncio.create_task(_follow_all(backends, ways, proxy))
     stopping = asyncio.create_task(told.wait())
@@ -64,7 +66,7 @@ async def serve(contract: GatewayContract, backends: Mapping[Arm, Backends], add
     if stopping.done():
         tell(f"told to stop: takes requests for {contract.propagation_seconds} s more, then finishes what it has")
         await asyncio.sleep(contract.propagation_seconds)
-        await runner.cleanup()
+        await _leave(runner, listener)
     following.cancel()
     stopping.cancel()
     await asyncio.wait({following})
@@ -84,7 +86,7 @@ def _ways(arms: Iterable[Arm], contract: GatewayContract, metrics: Metrics) -> d
     return found
 
 
-async def _listening(proxy: Proxy, contract: GatewayContract, address: str) -> web.AppRunner:
+async def _listening(proxy: Proxy, contract: GatewayContract, listener: socket.socket) -> web.AppRunner:
     runner = web.AppRunner(
         proxy.application(),
         handle_signals=False,
@@ -94,8 +96,16 @@ async def _listening(proxy: Proxy, contract: GatewayContract, address: str) -> w
         shutdown_timeout=contract.hold_seconds + contract.drain_seconds,
     )
     await runner.setup()
-    await web.SockSite(runner, _asking(bound(contract.http_port, address)), backlog=BACKLOG).start()
+    await web.SockSite(runner, listener, backlog=BACKLOG).start()
     return runner
+
+
+async def _leave(runner: web.AppRunner, listener: socket.socket) -> None:
+    """Let nobody connect, hear out who has, answer what was taken, and close."""
+    (site,) = runner.sites
+    await stop_listening(listener, site.stop)
+    await linger(lambda: runner.server.connections if runner.server else (), busy=lambda: False)
+    await runner.cleanup()
 
 
 def _asking(listener: socket.socket) -> socket.socket:

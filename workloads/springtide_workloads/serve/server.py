@@ -11,14 +11,15 @@
 
 The exit code is 0 after SIGTERM, SIGINT or a notice, and that of the error when the model cannot be loaded. A request whose
 client's time is over gets 504 and is computed no further; one whose client goes away is computed no further either.
-Idle connections are closed in the end; before, each has `LINGER_SECONDS` from SIGTERM on to be told by an answer to go.
+Idle connections are closed in the end; before, each has `listener.LINGER_SECONDS` from when nobody can connect any more to ask
+once more, and be told by the answer to go.
 """
 
 import asyncio
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -27,12 +28,12 @@ from typing import Any, Final
 import uvicorn
 
 from springtide_workloads.contract import ServingContract
+from springtide_workloads.listener import SETTLE_SECONDS, linger, stop_listening, wait_until
 from springtide_workloads.ports import bound, serve_metrics
 from springtide_workloads.serve import notice
 from springtide_workloads.serve.app import App, Phase
 from springtide_workloads.serve.assemble import Service, assemble
 from springtide_workloads.serve.keys import Keys
-from springtide_workloads.serve.listener import SETTLE_SECONDS, no_more
 from springtide_workloads.serve.metrics import Metrics
 from springtide_workloads.serve.openapi import pages
 from springtide_workloads.serve.protocol import Protocol, hurry_all
@@ -43,9 +44,6 @@ from springtide_workloads.tell import tell
 KEEP_ALIVE_SECONDS: Final = 620
 """How long an idle connection stays open: longer than load balancers keep theirs (Google's: 600 s), so that they close
 first."""
-LINGER_SECONDS: Final = 2.0
-"""From being told to stop, how long idle connections stay open at least: whoever asks again over one is answered, and told to
-close it. Closed at once, they would break under requests that are on their way."""
 BACKLOG: Final = 1024
 """Connections that may wait to be accepted."""
 LAST_STEP_SECONDS: Final = 5.0
@@ -117,32 +115,18 @@ async def _leave(
     contract: ServingContract, app: App, service: Service, server: "_Server", listener: socket.socket
 ) -> None:
     """The way out, until nothing is left to answer or the time for that is over."""
-    told = time.monotonic()
     app.phase = Phase.PROPAGATING
     tell(f"told to stop: answers for {contract.propagation_seconds} s more, then drains")
     await asyncio.sleep(contract.propagation_seconds)
     app.phase = Phase.DRAINING
     over = time.monotonic() + contract.drain_seconds
     last_words = min(LAST_WORDS_SECONDS, LAST_WORDS * contract.drain_seconds)
-    await _close(listener, server, min(SETTLE_SECONDS, contract.drain_seconds / 2))
-    await _until(lambda: not app.open and not server.idle_until(told + LINGER_SECONDS), over - last_words)
+    await stop_listening(listener, server.close_listeners, min(SETTLE_SECONDS, contract.drain_seconds / 2))
+    await linger(lambda: server.server_state.connections, lambda: app.open, over - last_words)
     if app.open:
         tell(f"{app.open} requests cannot be answered in time: they are told so")
         service.line.stop()
-        await _until(lambda: not app.open, over)
-
-
-async def _until(done: Callable[[], bool], deadline: float) -> None:
-    while not done() and time.monotonic() < deadline:  # noqa: ASYNC110  what it waits for changes with every request
-        await asyncio.sleep(0.02)
-
-
-async def _close(listener: socket.socket, server: "_Server", settle: float) -> None:
-    """Close the listener; who has connected by now is answered."""
-    if no_more(listener):
-        await asyncio.sleep(settle)
-    for each in server.servers:
-        each.close()
+        await wait_until(lambda: not app.open, over)
 
 
 class _Server(uvicorn.Server):
@@ -151,9 +135,10 @@ class _Server(uvicorn.Server):
         """Leaves signals to `serve`: uvicorn would close the listener at once and die of the signal in the end."""
         yield
 
-    def idle_until(self, then: float) -> bool:
-        """Whether to wait for connections that ask nothing just now: there are some, and it is not that late yet."""
-        return time.monotonic() < then and bool(self.server_state.connections)
+    async def close_listeners(self) -> None:
+        """Let nobody connect; what is open stays."""
+        for each in self.servers:
+            each.close()
 
 
 def _uvicorn_config(app: App) -> uvicorn.Config:
