@@ -4,6 +4,7 @@ import pulumi
 
 from springtide import Environment, ModelService, TrainingJob, settings
 from springtide.platform import build, join, named
+from springtide.served import chosen
 
 env = settings.load()
 
@@ -25,16 +26,14 @@ jobs = {
     )
     for name, job in env.jobs.items()
 }
+models = {name: job.ref for name, job in jobs.items()}
 services = {
     name: ModelService(
         name,
         {
             **env.service(service),
             "cluster": here.cluster,
-            "model": {
-                "job": jobs[service.model.job].ref,
-                "further": [jobs[further].ref for further in service.model.further],
-            },
+            "model": chosen(service.model, models, here.storage),
             "pool": named(here.pools, service.pool),
         },
         here.inside,

@@ -16,8 +16,9 @@ from springtide.k8s.serving import (
     gpu_window_seconds,
 )
 from springtide.place import controlled
+from springtide.served import backend_of
 from springtide.spec import ScaleOnSpec, ServiceSpec
-from springtide_workloads.contract import METRICS_PATH, METRICS_PORT
+from springtide_workloads.contract import METRICS_PATH
 
 KEDA = "keda"
 KEDA_VERSION = "keda.sh/v1alpha1"
@@ -46,8 +47,9 @@ def _by_demand(name: str, spec: ServiceSpec, space: pulumi.Output[str], requests
     """Replicas by requests, as the servers count them; as the gateways do, where these stand before them."""
     if spec.has_gateway:
         return waking_autoscaler(name, space, _bounds(spec), requests, gateway.numbers_url(name, space))
-    url = pulumi.Output.concat("http://", name, ".", space, f".svc:{METRICS_PORT}{METRICS_PATH}")
-    return demand_autoscaler(name, space, _bounds(spec), requests, url)
+    backend = backend_of(spec)
+    url = pulumi.Output.concat("http://", name, ".", space, f".svc:{backend.metrics_port}{METRICS_PATH}")
+    return demand_autoscaler(name, space, _bounds(spec), requests, url, backend=backend)
 
 
 def _bounds(spec: ServiceSpec) -> Bounds:

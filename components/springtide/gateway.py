@@ -8,6 +8,7 @@ import pulumi_kubernetes as kubernetes
 from springtide import exposure
 from springtide.cluster import ClusterRef
 from springtide.component import child_of
+from springtide.k8s.backends import BACKENDS
 from springtide.k8s.gateway import (
     CPU_MILLIS,
     LONGEST_LEAVE_SECONDS,
@@ -113,7 +114,9 @@ def _arms(name: str, spec: ServiceSpec, services: Mapping[str, ServiceSpec]) -> 
 
 
 def _has(spec: ServiceSpec) -> str:
-    return "sleeps" if spec.sleeps else "has a split"
+    if spec.sleeps:
+        return "sleeps"
+    return "has a split" if spec.split else f"asks for keys before {spec.backend}"
 
 
 def build(name: str, spec: ServiceSpec, cluster: ClusterRef, parent: pulumi.Resource) -> pulumi.Resource:
@@ -130,7 +133,8 @@ def build(name: str, spec: ServiceSpec, cluster: ClusterRef, parent: pulumi.Reso
         opts=child_of(parent, depends_on=[account, right]),
     )
     found = servers_name(name)
-    kubernetes.core.v1.Service(found, **servers(name, space, found), opts=inside)
+    numbered = BACKENDS[spec.backend].metrics_port_name
+    kubernetes.core.v1.Service(found, **servers(name, space, found, numbered), opts=inside)
     kubernetes.core.v1.Service(called, **numbers(name, space), opts=inside)
     kubernetes.policy.v1.PodDisruptionBudget(called, **disruption_budget(called, space, labels(name)), opts=inside)
     return kubernetes.apps.v1.Deployment(
@@ -147,7 +151,7 @@ def _gateway(name: str, spec: ServiceSpec, cluster: ClusterRef) -> Gateway:
     keys = exposure.keys(name, spec)
     return Gateway(
         name=name,
-        image=str(spec.image),
+        image=str(spec.gateway_image if spec.is_foreign else spec.image),
         contract=_contract(name, spec, keys),
         place=Place(
             namespace=cluster["namespace"],

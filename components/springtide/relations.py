@@ -302,7 +302,8 @@ def _services(file: EnvironmentFile, wrong: Sequence[Finding]) -> list[Finding]:
 
 def _service(file: EnvironmentFile, item: ServiceSection, wrong: Sequence[Finding]) -> list[Finding]:
     found = [
-        *_refers("/model/job", item.model.job, file.jobs, "jobs"),
+        *([] if item.model.job is None else _refers("/model/job", item.model.job, file.jobs, "jobs")),
+        *([] if item.model.storage is None else _refers("/model/storage", item.model.storage, file.storage, "storage")),
         *(
             found
             for at, name in enumerate(item.model.further)

@@ -1,7 +1,6 @@
 """A model server behind one address inside the cluster."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, NotRequired, TypedDict
 
@@ -18,13 +17,12 @@ from springtide.k8s.exposure import front_labels
 from springtide.k8s.pod import Place, PodPart, alone
 from springtide.k8s.serving import EXIT_MARGIN_SECONDS, Server, deployment, disruption_budget
 from springtide.k8s.serving import service as front_of
-from springtide.place import DEFAULT_ACCOUNT, grant, mount, mounts, system_nodes
+from springtide.place import DEFAULT_ACCOUNT, system_nodes
 from springtide.pool import PoolRef, fits, known_pool
 from springtide.served import ModelArgs
 from springtide.spec import Finding, ServiceSpec, refuse, warn
 from springtide.spec.work import service_name
-from springtide.training import JobRef, known_job
-from springtide_workloads.contract import KEYS_FILE, PREDICTOR, Device, ServingContract
+from springtide_workloads.contract import PREDICTOR
 
 CPU_MILLIS = 250
 CPU_MEMORY_GIB = 3
@@ -71,8 +69,12 @@ class ModelServiceArgs(TypedDict):
     """Pool it runs on; take it from `GpuPool.ref`. Default: the CPU, on the system nodes where these are ours."""
     model: ModelArgs
     """Model to serve."""
+    backend: NotRequired[str]
+    """Kind of server: `springtide` (default), `vllm`, `sglang`, `triton`."""
     predictor: NotRequired[str]
     """What serves it, `name[:key=value,...]`: `gpt` with OpenAI's endpoints (default), or a class of a module in the image."""
+    arguments: NotRequired[list[str]]
+    """More arguments of a server that is not ours, such as --max-model-len=8192."""
     replicas: NotRequired[ReplicasArgs]
     """How many servers run. Default: exactly one."""
     scale_on: NotRequired[ScaleOnArgs]
@@ -84,7 +86,9 @@ class ModelServiceArgs(TypedDict):
     public: NotRequired[PublicArgs]
     """A name on the internet, in place of `expose`."""
     image: NotRequired[str]
-    """Image by digest. Default: the environment's; without one the service waits."""
+    """Image by digest. Default: the environment's; without one the service waits. A backend that is not ours has no default."""
+    gateway_image: NotRequired[str]
+    """Image of ours by digest, for gateways before a backend that is not ours. Default: the environment's."""
     propagation_seconds: NotRequired[int]
     """After SIGTERM, how long new requests are still answered while everyone learns of it. Default 10."""
     drain_seconds: NotRequired[int]
@@ -124,35 +128,37 @@ class ModelService(pulumi.ComponentResource):
             ],
         )
         spec = replace(spec, gpus=gpus_of(spec, on_pool=pool is not None))
-        grace_seconds = spec.propagation_seconds + spec.drain_seconds + EXIT_MARGIN_SECONDS
-        said = intent(spec, pool=None if pool is None else pool["name"], grace_seconds=grace_seconds)
+        said = intent(spec, pool=None if pool is None else pool["name"], grace_seconds=served.grace_seconds(spec))
         said |= {"minReplicas": spec.replicas.min, "maxReplicas": spec.replicas.max}
         del said["replicas"]
         super().__init__("springtide:index:ModelService", name, said, opts)
-        jobs = served.jobs_of(args["model"])
-        tell([*served.waits(name, spec, jobs), *_stays_small(name, spec), *exposure.warnings(name, spec)])
+        tell([*served.waits(name, spec, args["model"]), *_stays_small(name, spec), *exposure.warnings(name, spec)])
         self.endpoint = pulumi.Output.concat("http://", name, ".", cluster["namespace"])
         self.address = self.endpoint
-        if spec.image is not None and all(each["started"] for each in jobs):
-            backend = self._serve(name, spec, args, _contract(name, spec, jobs, grace_seconds))
-            if (address := exposure.address(name, spec, cluster, backend, self)) is not None:
+        if served.ready(spec, args["model"]):
+            front = self._serve(name, spec, args)
+            if (address := exposure.address(name, spec, cluster, front, self)) is not None:
                 self.address = address
         self.register_outputs(said | {"endpoint": self.endpoint, "address": self.address})
 
-    def _serve(self, name: str, spec: ServiceSpec, args: ModelServiceArgs, agreed: ServingContract) -> pulumi.Resource:
+    def _serve(self, name: str, spec: ServiceSpec, args: ModelServiceArgs) -> pulumi.Resource:
         """The servers and all that keeps them; the Service in front of them."""
-        cluster, pool = args["cluster"], args.get("pool")
+        cluster, pool, model = args["cluster"], args.get("pool"), args["model"]
         space, inside, gpus = cluster["namespace"], child_of(self), gpus_of(spec, on_pool=pool is not None)
         server = Server(
             name=name,
             image=str(spec.image),
-            contract=agreed,
-            gpus=gpus,
+            backend=served.backend_of(spec),
+            launch=served.launch(name, spec, model, gpus),
+            env=served.env(name, spec, model, gpus),
+            propagation_seconds=spec.propagation_seconds,
+            grace_seconds=served.grace_seconds(spec),
             replicas=spec.replicas.min,
             spare_replica=_has_room_for_one_more(spec, pool),
             startup_seconds=spec.startup_seconds,
             place=self._place(name, gpus, args),
-            keys=exposure.keys(name, spec),
+            keys=served.keys(name, spec),
+            hub_token=served.hub_token(name, model),
             conditions=() if spec.has_gateway else exposure.conditions(name, spec, cluster),
         )
         # An autoscaler owns the count once it is there; writing it back would reset capacity at every update.
@@ -160,15 +166,16 @@ class ModelService(pulumi.ComponentResource):
         servers = kubernetes.apps.v1.Deployment(name, **deployment(server), opts=owned)
         held = [gateway.build(name, spec, cluster, self)] if spec.has_gateway else []
         # What clients reach changes once it is there.
+        numbers = "metrics" if spec.has_gateway else server.backend.metrics_port_name
         led = child_of(self, depends_on=held)
-        front = kubernetes.core.v1.Service(name, **front_of(name, space, front_labels(name, spec)), opts=led)
+        front = kubernetes.core.v1.Service(name, **front_of(name, space, front_labels(name, spec), numbers), opts=led)
         kubernetes.policy.v1.PodDisruptionBudget(name, **disruption_budget(name, space), opts=inside)
         autoscaler(name, spec, cluster, child_of(self, depends_on=[servers, *held]))
         return front
 
     def _place(self, name: str, gpus: int, args: ModelServiceArgs) -> Place:
-        cluster, jobs, pool = args["cluster"], served.jobs_of(args["model"]), args.get("pool")
-        grants = [one for job in jobs for one in grant(job["storage"], served.export(job), write=False)]
+        cluster, pool = args["cluster"], args.get("pool")
+        grants = served.grants(args["model"])
         account: pulumi.Input[str] = DEFAULT_ACCOUNT
         if grants:
             account = WorkloadIdentity(name, {"cluster": cluster, "grants": grants}, child_of(self)).service_account
@@ -180,7 +187,7 @@ class ModelService(pulumi.ComponentResource):
             scratch_gib=_share(gpus, pool, "scratch_gib", CPU_SCRATCH_GIB),
             cpu="1" if pool is not None else f"{CPU_MILLIS}m",
             part=_part(gpus, pool),
-            mounts=mounts(*(one for job in jobs for one in mount(job["storage"], read_only=True))),
+            mounts=served.file_systems(args["model"]),
         )
 
 
@@ -189,10 +196,7 @@ def _known(args: ModelServiceArgs) -> ModelServiceArgs:
     pool = args.get("pool")
     return {
         **args,
-        "model": {
-            "job": known_job(args["model"]["job"], args["cluster"]["environment"]),
-            "further": [known_job(job, args["cluster"]["environment"]) for job in args["model"].get("further", [])],
-        },
+        "model": served.known(args["model"], args["cluster"]["environment"]),
         "pool": None if pool is None else known_pool(pool, "/pool/args"),
     }
 
@@ -238,6 +242,7 @@ def findings(spec: ServiceSpec, cloud: str, version: str, pool: PoolRef | None) 
     return [
         *found,
         *_predictor(spec),
+        *served.findings(spec, gpus),
         *_nowhere(cloud, pool),
         *_drain_fits(spec, cloud, version, pool),
         *gateway.findings(spec),
@@ -261,7 +266,7 @@ def _nowhere(cloud: str, pool: PoolRef | None) -> list[Finding]:
 
 def _drain_fits(spec: ServiceSpec, cloud: str, version: str, pool: PoolRef | None) -> list[Finding]:
     allowed = grace.budget(cloud, version, ["on-demand"] if pool is None else pool["capacity"]).grace_seconds
-    needed = spec.propagation_seconds + spec.drain_seconds + EXIT_MARGIN_SECONDS
+    needed = served.grace_seconds(spec)
     if needed <= allowed:
         return []
     message = f"propagation, drain and exit take {needed} s; a pod of this pool has {allowed} s when its machine goes."
@@ -292,20 +297,6 @@ def _has_room_for_one_more(spec: ServiceSpec, pool: PoolRef | None) -> bool:
         return True
     gpus = gpus_of(spec, on_pool=True)
     return (spec.replicas.max + 1) * gpus <= pool["max_nodes"] * pool["gpus_per_node"]
-
-
-def _contract(name: str, spec: ServiceSpec, jobs: Sequence[JobRef], grace_seconds: int) -> ServingContract:
-    first, *further = jobs
-    return ServingContract(
-        model_url=first["artifacts_url"],
-        further_model_urls=",".join(f"{job['name']}={job['artifacts_url']}" for job in further) or None,
-        predictor=spec.predictor,
-        device=Device.CUDA if spec.gpus else Device.CPU,
-        grace_seconds=grace_seconds,
-        propagation_seconds=spec.propagation_seconds,
-        drain_seconds=spec.drain_seconds,
-        keys_file=None if exposure.keys(name, spec) is None else KEYS_FILE,
-    )
 
 
 def _stays_small(name: str, spec: ServiceSpec) -> list[Finding]:

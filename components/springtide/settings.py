@@ -124,16 +124,18 @@ class Settings:
         """Arguments of a `ModelService`."""
         named = {} if section.public is None else {"public": _given(section.public)}
         said = _given(section, without=("pool", "model", *(("expose",) if named else ())))
-        return cast("ModelServiceArgs", self._with_image(said | named))
+        # a server that is not ours has an image of its own, and its gateways have ours
+        key = "gateway_image" if section.is_foreign else "image"
+        return cast("ModelServiceArgs", self._with_image(said | named, key))
 
-    def _with_image(self, args: dict[str, Any]) -> dict[str, Any]:
+    def _with_image(self, args: dict[str, Any], key: str = "image") -> dict[str, Any]:
         images = self.file.images
-        if images is None or "image" in args:
+        if images is None or key in args:
             return args
         registry = images.registry
         if registry is None:
             registry = clouds.load(self.file.cloud).registry(self.file.account, self.file.region)
-        return {**args, "image": f"{registry}/{IMAGE}@{images.digest}"}
+        return {**args, key: f"{registry}/{IMAGE}@{images.digest}"}
 
 
 def load() -> Settings:

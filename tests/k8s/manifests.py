@@ -1,10 +1,12 @@
 """One example of each workload, and the check that an API server of our version would know every field."""
 
+from dataclasses import replace
 from typing import Any
 
 import kubernetes_validate
 
 from springtide.k8s import Manifest
+from springtide.k8s.backends import BACKENDS, Launch
 from springtide.k8s.pod import Place, PodPart
 from springtide.k8s.serving import Server
 from springtide.k8s.training import Run, rendezvous_host
@@ -37,13 +39,18 @@ RUN = Run(
         scratch_gib=100,
     ),
 )
+SERVING = ServingContract(
+    model_url="s3://bucket/jobs/gpt/first", grace_seconds=75, propagation_seconds=10, drain_seconds=60
+)
+LAUNCH = Launch(name="chat", model="s3://bucket/jobs/gpt/first", gpus=1, drain_seconds=60)
 SERVER = Server(
     name="chat",
     image=IMAGE,
-    contract=ServingContract(
-        model_url="s3://bucket/jobs/gpt/first", grace_seconds=75, propagation_seconds=10, drain_seconds=60
-    ),
-    gpus=1,
+    backend=BACKENDS["springtide"],
+    launch=LAUNCH,
+    env=SERVING.to_env(),
+    propagation_seconds=10,
+    grace_seconds=75,
     replicas=2,
     spare_replica=True,
     startup_seconds=600,
@@ -55,12 +62,11 @@ SERVER = Server(
         scratch_gib=50,
     ),
 )
-CPU_CONTRACT = ServingContract(
-    model_url="s3://bucket/jobs/gpt/first",
-    device=Device.CPU,
-    grace_seconds=75,
-    propagation_seconds=10,
-    drain_seconds=60,
+ON_CPU = replace(
+    SERVER,
+    launch=replace(LAUNCH, gpus=0),
+    env=replace(SERVING, device=Device.CPU).to_env(),
+    place=replace(SERVER.place, selector={"springtide.dev/pool": "system"}),
 )
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from springtide.k8s.backends import (
     BACKENDS,
     Backend,
-    BackendName,
     Launch,
     Signals,
     lifecycle,
@@ -19,14 +18,15 @@ from springtide.k8s.backends import (
     probes,
     value_locations,
 )
-from springtide.k8s.serving import demand_autoscaler, deployment
+from springtide.k8s.serving import Server, demand_autoscaler, deployment, service
+from springtide.spec import work
 from springtide_workloads.contract import Metric
 
 from .manifests import SERVER, container_of, known_to_kubernetes
-from .test_serving_manifests import BOUNDS
+from .test_serving_manifests import BOUNDS, URL
 
 LAUNCH = Launch(name="chat", model="/mnt/models/chat", gpus=2, drain_seconds=45)
-FOREIGN: tuple[BackendName, ...] = ("vllm", "sglang", "triton")
+FOREIGN: tuple[str, ...] = ("vllm", "sglang", "triton")
 every = pytest.mark.parametrize("name", BACKENDS)
 foreign = pytest.mark.parametrize("name", FOREIGN)
 
@@ -35,7 +35,7 @@ def told(backend: Backend) -> list[str]:
     return [*backend.command, *backend.arguments(LAUNCH)]
 
 
-EXPECTED: dict[BackendName, list[str]] = {
+EXPECTED: dict[str, list[str]] = {
     "springtide": ["python", "-m", "springtide_workloads.serve"],
     "vllm": [
         "vllm",
@@ -69,51 +69,82 @@ EXPECTED: dict[BackendName, list[str]] = {
 
 
 @every
-def test_a_server_is_told_its_model_its_port_and_its_time_to_drain(name: BackendName) -> None:
+def test_a_server_is_told_its_model_its_port_and_its_time_to_drain(name: str) -> None:
     assert told(BACKENDS[name]) == EXPECTED[name]
 
 
 @foreign
-def test_a_server_on_the_cpu_is_not_told_to_divide_its_model_by_nothing(name: BackendName) -> None:
+def test_a_server_on_the_cpu_is_not_told_to_divide_its_model_by_nothing(name: str) -> None:
     assert not [word for word in BACKENDS[name].arguments(replace(LAUNCH, gpus=0)) if word.endswith("=0")]
 
 
-def container_with(backend: Backend, propagation_seconds: int = 10) -> dict[str, Any]:
-    """A pod of ours with this server in it."""
-    object_ = deployment(SERVER)
-    container = container_of(object_)
-    container |= {"command": list(backend.command), "args": list(backend.arguments(LAUNCH)), "ports": ports(backend)}
-    container |= probes(backend, 600) | lifecycle(backend, propagation_seconds)
-    return object_
+def server_of(name: str, **changes: Any) -> Server:
+    """A service that runs this server."""
+    told = replace(LAUNCH, more=("--one-more",))
+    return replace(SERVER, backend=BACKENDS[name], launch=told, env={}, **changes)
 
 
 @every
-def test_kubernetes_knows_every_field(name: BackendName) -> None:
-    known_to_kubernetes("apps/v1", "Deployment", container_with(BACKENDS[name]))
+def test_kubernetes_knows_every_field(name: str) -> None:
+    known_to_kubernetes("apps/v1", "Deployment", deployment(server_of(name, hub_token="chat-hub")))
 
 
 @every
-def test_ports_have_one_name_each_so_that_they_can_be_merged(name: BackendName) -> None:
+def test_ports_have_one_name_each_so_that_they_can_be_merged(name: str) -> None:
     found = ports(BACKENDS[name])
     assert len({port["containerPort"] for port in found}) == len({port["name"] for port in found}) == len(found)
     assert BACKENDS[name].metrics_port_name in {port["name"] for port in found}
     assert BACKENDS[name].metrics_port in {port["containerPort"] for port in found}
 
 
-def test_our_server_has_the_probes_and_ports_that_it_has_without_this_table() -> None:
-    ours, before = BACKENDS["springtide"], container_of(deployment(SERVER))
-    found = probes(ours, SERVER.startup_seconds)
-    # Kubernetes' own default, stated
-    assert found["readinessProbe"].pop("timeoutSeconds") == 1
-    assert found == {key: before[key] for key in found}
-    assert ports(ours) == before["ports"]
-    assert "lifecycle" not in before
-    assert tuple(before["command"]) == ours.command
+@every
+def test_a_pod_has_what_the_table_says_of_its_server(name: str) -> None:
+    backend, found = BACKENDS[name], container_of(deployment(server_of(name)))
+    assert found["command"] == [*told(backend), "--one-more"]
+    assert found["ports"] == ports(backend)
+    assert found.items() >= (probes(backend, 600) | lifecycle(backend, 10)).items()
+    assert {item["name"]: item["value"] for item in found["env"]} == dict(backend.env)
+    assert found["resources"]["limits"]["nvidia.com/gpu"] == "2"
+
+
+@every
+def test_numbers_are_read_at_the_port_that_has_them(name: str) -> None:
+    backend = BACKENDS[name]
+    front = service("chat", "springtide", numbers=backend.metrics_port_name)
+    [numbers] = [port for port in front["spec"]["ports"] if port["name"] == "metrics"]
+    assert {port["name"]: port["containerPort"] for port in ports(backend)}[
+        numbers["targetPort"]
+    ] == backend.metrics_port
+
+
+def test_a_token_for_the_hub_need_not_be_there() -> None:
+    found = container_of(deployment(server_of("vllm", hub_token="chat-hub")))["env"]
+    [token] = [item for item in found if item["name"] == "HF_TOKEN"]
+    assert token["valueFrom"]["secretKeyRef"] == {"name": "chat-hub", "key": "token", "optional": True}
+
+
+@foreign
+def test_caches_and_temporary_files_are_on_the_disk_that_a_pod_has(name: str) -> None:
+    found = container_of(deployment(server_of(name)))
+    env = {item["name"]: item["value"] for item in found["env"]}
+    [scratch] = [item["mountPath"] for item in found["volumeMounts"] if item["name"] == "scratch"]
+    assert {env["HOME"], env["TMPDIR"]} == {scratch}
+    assert found["securityContext"]["readOnlyRootFilesystem"]
+
+
+def test_every_name_of_the_spec_is_a_server() -> None:
+    assert tuple(BACKENDS) == work.BACKENDS
+
+
+def test_only_a_model_in_a_bucket_is_streamed_by_vllm() -> None:
+    vllm = BACKENDS["vllm"]
+    assert "--load-format=runai_streamer" in vllm.arguments(replace(LAUNCH, model="s3://bucket/models/chat"))
+    assert not [word for word in told(vllm) if word.startswith("--load-format")]
 
 
 @every
 @given(startup_seconds=st.integers(0, 100_000))
-def test_loading_is_covered_by_the_startup_probe_alone(name: BackendName, startup_seconds: int) -> None:
+def test_loading_is_covered_by_the_startup_probe_alone(name: str, startup_seconds: int) -> None:
     found = probes(BACKENDS[name], startup_seconds)
     starting = found["startupProbe"]
     assert starting["failureThreshold"] * starting["periodSeconds"] >= startup_seconds
@@ -122,7 +153,7 @@ def test_loading_is_covered_by_the_startup_probe_alone(name: BackendName, startu
 
 
 @every
-def test_liveness_does_not_make_the_model_compute(name: BackendName) -> None:
+def test_liveness_does_not_make_the_model_compute(name: str) -> None:
     found = probes(BACKENDS[name], 600)
     assert "generate" not in found["livenessProbe"]["httpGet"]["path"]
     assert found["startupProbe"]["httpGet"] == found["livenessProbe"]["httpGet"]
@@ -147,17 +178,17 @@ def test_our_server_owns_the_propagation_window_and_sleeps_in_no_hook() -> None:
 
 
 @foreign
-def test_a_foreign_server_sleeps_while_everyone_learns_that_it_goes(name: BackendName) -> None:
+def test_a_foreign_server_sleeps_while_everyone_learns_that_it_goes(name: str) -> None:
     assert lifecycle(BACKENDS[name], 15) == {"lifecycle": {"preStop": {"sleep": {"seconds": 15}}}}
 
 
 @foreign
-def test_a_window_of_nothing_is_no_hook(name: BackendName) -> None:
+def test_a_window_of_nothing_is_no_hook(name: str) -> None:
     assert lifecycle(BACKENDS[name], 0) == {}
 
 
 @every
-def test_signals_are_names_that_prometheus_reads(name: BackendName) -> None:
+def test_signals_are_names_that_prometheus_reads(name: str) -> None:
     signals = BACKENDS[name].signals
     values = [getattr(signals, each.name) for each in fields(Signals)]
     for value in (value for value in values if isinstance(value, str)):
@@ -177,20 +208,20 @@ def test_names_are_those_of_each_makers_pages() -> None:
 
 
 def test_keda_reads_of_our_server_what_it_reads_without_this_table() -> None:
-    triggers = demand_autoscaler("chat", "s", BOUNDS, 8, "http://chat.s.svc:9464/metrics")["spec"]["triggers"]
+    triggers = demand_autoscaler("chat", "s", BOUNDS, 8, URL, backend=BACKENDS["springtide"])["spec"]["triggers"]
     read = {trigger["name"]: trigger["metadata"]["valueLocation"] for trigger in triggers}
     assert value_locations(BACKENDS["springtide"]) == read
 
 
 @foreign
-def test_keda_reads_what_waits_and_what_runs_where_that_is_told(name: BackendName) -> None:
+def test_keda_reads_what_waits_and_what_runs_where_that_is_told(name: str) -> None:
     found = value_locations(BACKENDS[name])
     assert found["queued"] == BACKENDS[name].signals.waiting
     assert found.get("in_flight") == BACKENDS[name].signals.running
 
 
 @foreign
-def test_what_was_not_found_written_down_is_named(name: BackendName) -> None:
+def test_what_was_not_found_written_down_is_named(name: str) -> None:
     assert BACKENDS[name].unverified
 
 

@@ -22,7 +22,7 @@ from springtide_workloads import contract
 from springtide_workloads.contract import ServingContract
 from springtide_workloads.serve.server import KEEP_ALIVE_SECONDS
 
-from .manifests import SERVER, container_of, known_to_kubernetes, pod_of, variables_of
+from .manifests import SERVER, SERVING, container_of, known_to_kubernetes, pod_of, variables_of
 
 HOST = "chat.example.com"
 SERVICE = ServiceSpec(model=ModelSpec(job="gpt"))
@@ -35,7 +35,7 @@ KEYED = deployment(
         SERVER,
         keys="chat-keys",
         conditions=("target-health.elbv2.k8s.aws/chat",),
-        contract=replace(SERVER.contract, keys_file=contract.KEYS_FILE),
+        env=replace(SERVING, keys_file=contract.KEYS_FILE).to_env(),
     )
 )
 

@@ -8,14 +8,14 @@ from typing import Any
 import promql_parser as promql
 import pytest
 
-from springtide.k8s.backends import BACKENDS, BackendName, Signals
+from springtide.k8s.backends import BACKENDS, Signals
 from springtide.k8s.foreign import foreign_alerts, foreign_dashboard
 from springtide_workloads.contract import GatewayMetric
 
 from .promql_model import Series, evaluate, misshapen
 from .told import KNOWN
 
-FOREIGN: tuple[BackendName, ...] = ("vllm", "sglang", "triton")
+FOREIGN: tuple[str, ...] = ("vllm", "sglang", "triton")
 foreign = pytest.mark.parametrize("name", FOREIGN)
 
 
@@ -26,19 +26,19 @@ def known(signals: Signals) -> set[str]:
     return names | {f"{name}_bucket" for name in names} | {each for each in KNOWN if "_gateway_" in each}
 
 
-def rules(name: BackendName, *, sleeps: bool = False) -> dict[str, str]:
+def rules(name: str, *, sleeps: bool = False) -> dict[str, str]:
     found = foreign_alerts("chat", "s", BACKENDS[name].signals, sleeps=sleeps, first_token_seconds=2.0)
     return {rule["alert"]: rule["expr"] for rule in found["spec"]["groups"][0]["rules"]}
 
 
-def curves(name: BackendName) -> list[str]:
+def curves(name: str) -> list[str]:
     [text] = foreign_dashboard("chat", "s", BACKENDS[name].signals, sleeps=True)["data"].values()
     return [target["expr"] for panel in json.loads(text)["panels"] for target in panel["targets"]]
 
 
 @foreign
 @pytest.mark.parametrize("sleeps", [False, True])
-def test_every_expression_asks_for_what_is_told_and_keeps_its_service_apart(name: BackendName, sleeps: bool) -> None:
+def test_every_expression_asks_for_what_is_told_and_keeps_its_service_apart(name: str, sleeps: bool) -> None:
     for expression in [*rules(name, sleeps=sleeps).values(), *curves(name)]:
         promql.parse(expression)
         signals = BACKENDS[name].signals
@@ -46,7 +46,7 @@ def test_every_expression_asks_for_what_is_told_and_keeps_its_service_apart(name
 
 
 @foreign
-def test_an_expression_that_asks_for_something_else_is_noticed(name: BackendName) -> None:
+def test_an_expression_that_asks_for_something_else_is_noticed(name: str) -> None:
     for expression in [*rules(name).values(), *curves(name)]:
         for pattern, other in ((r"([\w:]+)\{", r"\1_v2{"), (r'service="chat",?', "")):
             broken, count = re.subn(pattern, other, expression, count=1)
@@ -55,20 +55,20 @@ def test_an_expression_that_asks_for_something_else_is_noticed(name: BackendName
             assert misshapen(broken, "chat", known(signals), gauges=[signals.waiting]), broken
 
 
-def told(name: BackendName, pod: str, waiting: float, used: float, **more: str) -> list[Series]:
+def told(name: str, pod: str, waiting: float, used: float, **more: str) -> list[Series]:
     labels = {"service": "chat", "namespace": "a", "pod": pod, **more}
     signals = BACKENDS[name].signals
     cache = [] if signals.cache_used is None else [Series(signals.cache_used, labels, used)]
     return [Series(signals.waiting, labels, waiting), *cache]
 
 
-def spoken(name: BackendName, data: list[Series], *, sleeps: bool = False) -> dict[str, int]:
+def spoken(name: str, data: list[Series], *, sleeps: bool = False) -> dict[str, int]:
     found = {alert: len(evaluate(text, data)) for alert, text in rules(name, sleeps=sleeps).items()}
     return {alert: count for alert, count in found.items() if count}
 
 
 @foreign
-def test_alerts_speak_once_over_none_one_and_many_pods(name: BackendName) -> None:
+def test_alerts_speak_once_over_none_one_and_many_pods(name: str) -> None:
     full = {} if BACKENDS[name].signals.cache_used is None else {"SpringtideCacheFull": 1}
     assert spoken(name, []) == {"SpringtideNumbersAbsent": 1}
     assert spoken(name, told(name, "0", 1, 0.5)) == {}

@@ -189,4 +189,4 @@ def test_the_grace_holds_what_a_gateway_holds() -> None:
     agreed = GATEWAY.contract
     spent = agreed.propagation_seconds + agreed.hold_seconds + agreed.drain_seconds
     assert spent < pod_of(DEPLOYMENT)["terminationGracePeriodSeconds"] == agreed.grace_seconds <= LONGEST_LEAVE_SECONDS
-    assert SERVER.contract.grace_seconds < agreed.grace_seconds
+    assert SERVER.grace_seconds < agreed.grace_seconds

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from springtide.k8s.backends import BACKENDS
 from springtide.k8s.serving import (
     Bounds,
     cpu_autoscaler,
@@ -20,23 +21,19 @@ from springtide.k8s.serving import (
 from springtide_workloads import contract
 from springtide_workloads.contract import ServingContract
 
-from .manifests import CPU_CONTRACT, SERVER, container_of, known_to_kubernetes, pod_of, variables_of
+from .manifests import ON_CPU, SERVER, SERVING, container_of, known_to_kubernetes, pod_of, variables_of
 
 DEPLOYMENT = deployment(SERVER)
-ON_CPU = deployment(
-    replace(
-        SERVER, gpus=0, contract=CPU_CONTRACT, place=replace(SERVER.place, selector={"springtide.dev/pool": "system"})
-    )
-)
+CPU = deployment(ON_CPU)
 BOUNDS = Bounds(least=2, most=5, window_seconds=1800, drain_seconds=75)
 SCALER = cpu_autoscaler("chat", "springtide", BOUNDS, 70)
 URL = "http://chat.springtide.svc:9464/metrics"
-DEMAND = demand_autoscaler("chat", "springtide", BOUNDS, 8, URL)
+DEMAND = demand_autoscaler("chat", "springtide", BOUNDS, 8, URL, backend=BACKENDS["springtide"])
 
 
 def test_kubernetes_knows_every_field() -> None:
     known_to_kubernetes("apps/v1", "Deployment", DEPLOYMENT)
-    known_to_kubernetes("apps/v1", "Deployment", ON_CPU)
+    known_to_kubernetes("apps/v1", "Deployment", CPU)
     known_to_kubernetes("v1", "Service", service("chat", "springtide"))
     known_to_kubernetes("policy/v1", "PodDisruptionBudget", disruption_budget("chat", "springtide"))
     known_to_kubernetes("autoscaling/v2", "HorizontalPodAutoscaler", SCALER)
@@ -49,9 +46,9 @@ def test_the_first_process_is_the_server_of_the_contract() -> None:
 
 
 def test_the_container_reads_back_the_contract_that_the_component_wrote() -> None:
-    assert ServingContract.from_env(variables_of(DEPLOYMENT)) == SERVER.contract
+    assert ServingContract.from_env(variables_of(DEPLOYMENT)) == SERVING
     assert variables_of(DEPLOYMENT)["SPRINGTIDE_DEVICE"] == "cuda"
-    assert variables_of(ON_CPU)["SPRINGTIDE_DEVICE"] == "cpu"
+    assert variables_of(CPU)["SPRINGTIDE_DEVICE"] == "cpu"
 
 
 def test_every_selector_finds_just_the_pods_of_this_service() -> None:
@@ -86,7 +83,7 @@ def test_a_model_has_its_time_to_load_and_a_hung_server_is_given_up_within_a_min
         for name in ("startup", "readiness", "liveness")
     }
     assert startup <= patience["startup"] < startup + 5
-    assert patience["readiness"] <= SERVER.contract.propagation_seconds
+    assert patience["readiness"] <= SERVER.propagation_seconds
     assert patience["liveness"] <= 60
     assert found["spec"]["progressDeadlineSeconds"] > patience["startup"] + 600
 
@@ -104,9 +101,9 @@ def test_gpus_are_whole_and_equal_in_requests_and_limits() -> None:
 
 
 def test_a_server_on_the_cpu_asks_for_no_gpu_and_tolerates_no_gpu_node() -> None:
-    resources = container_of(ON_CPU)["resources"]
+    resources = container_of(CPU)["resources"]
     assert "nvidia.com/gpu" not in resources["requests"] | resources["limits"]
-    assert "tolerations" not in pod_of(ON_CPU)
+    assert "tolerations" not in pod_of(CPU)
     assert resources["requests"]["cpu"] == "1"
 
 

@@ -100,6 +100,16 @@ def test_a_pod_that_really_runs_says_so_and_pretends_nothing() -> None:
     assert not {DURATION, START_DELAY} & notes.keys()
 
 
+def test_a_server_whose_image_is_not_here_is_simulated_beside_pods_that_run() -> None:
+    item = one(kubernetes_objects(plan_of("full")), "Deployment", "chat")
+    [server] = item["spec"]["template"]["spec"]["containers"]
+    server["command"] = ["vllm", "serve", "Qwen/Qwen3-8B"]
+    found = pods.timed(pods.foreign_simulated(pods.on_this_machine(item, REAL), REAL), REAL)
+    assert found["spec"]["template"]["metadata"]["annotations"] == {START_DELAY: "2s"}
+    assert container(found) == server
+    assert pods.foreign_simulated(item, HERE) == item
+
+
 def test_an_account_has_no_rights_in_a_cloud() -> None:
     account = one(kubernetes_objects(plan_of("direct")), "ServiceAccount", "chat")
     assert account["metadata"]["annotations"]

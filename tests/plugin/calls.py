@@ -198,6 +198,13 @@ def others() -> list[Call]:
         Call(component="GpuPool", name="flex", inputs={
             "cluster": gcp, "gpu": "L4", "maxNodes": 4, "capacity": ["flex-start"], "maxRunHours": 24,
         }),
+        Call(component="ModelService", name="foreign", inputs={
+            "cluster": inside, "pool": pool("aws"), "model": {"storage": bucket(), "path": "models/qwen3-8b"},
+            "backend": "vllm", "arguments": ["--max-model-len=8192"], "image": IMAGE, "gatewayImage": IMAGE, "split": {"hub": 5},
+        }),
+        Call(component="ModelService", name="hub", inputs={
+            "cluster": inside, "pool": pool("aws"), "model": {"hub": "Qwen/Qwen3-8B"}, "backend": "sglang", "image": IMAGE,
+        }),
         Call(component="ModelService", name="public", inputs={
             "cluster": inside, "model": {"job": JOB}, "image": IMAGE,
             "public": {"host": "chat.example.com", "zone": "Z0123456789ABCDEFGHIJ", "auth": "keys"},

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from springtide.k8s.backends import BACKENDS
+from springtide.k8s.serving import Bounds, demand_autoscaler
 from springtide.simulate.keda import Keda
 from springtide.simulate.keda_object import KedaObject
 from springtide.simulate.mistake import UsageError
@@ -141,6 +143,16 @@ def test_another_formula_is_a_mistake(formula: str) -> None:
 def test_arithmetic_of_a_formula_is_done(formula: str, value: float) -> None:
     given = by_servers(advanced={"scalingModifiers": {"formula": formula, "target": "4"}})
     assert keda(1, **given).values(Moment(ready=2, in_flight=8, leaving=0, queued=6, gateways=0), 2) == [value]
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_the_numbers_of_every_server_that_a_service_can_run_are_known(name: str) -> None:
+    bounds = Bounds(least=1, most=5, window_seconds=300, drain_seconds=60)
+    spec = demand_autoscaler("chat", "s", bounds, 4, "http://chat.s.svc:8000/metrics", backend=BACKENDS[name])["spec"]
+    busy = Moment(ready=2, in_flight=8, leaving=0, queued=6, gateways=0)
+    computed = 0 if BACKENDS[name].signals.running is None else 8
+    # the mean over both servers
+    assert Keda(spec=KedaObject.of(spec)).values(busy, 2) == [(computed + 6) / 2]
 
 
 @pytest.mark.parametrize(

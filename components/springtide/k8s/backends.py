@@ -12,6 +12,8 @@ The table states facts about other people's images; none of them was run here. W
   (page "Server Arguments"). `/health` is 503 while it starts and while it drains; `/health_generate` makes a token and takes
   one second at least, twenty at most (python/sglang/srt/entrypoints/http_server.py). It drains without a bound of its own
   (sgl-project/sglang#1838): the pod's grace is the bound.
+* Models in buckets: vLLM's page "Loading models with Run:ai Model Streamer" (s3://, gs://), SGLang's "Loading Models from Object
+  Storage" (the same loader, chosen by the address), Triton's "Model Repository" (s3://, gs://).
 * Triton: `--exit-timeout-secs` (30 by default), `--metrics-port`: `tritonserver --help`; names of metrics, and
   `histogram_latencies`: triton-inference-server/server docs/user_guide/metrics.md and qa/L0_metrics.
 * KEDA reads the pods at the port in its URL, and of a metric the first series (pkg/scalers/metrics_api_scaler.go, August
@@ -21,22 +23,22 @@ The table states facts about other people's images; none of them was run here. W
 `Backend.unverified` names what is believed and was not found written down.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
 
 from springtide.k8s import Manifest
-from springtide.k8s.serving import PROBE_PERIOD_SECONDS
+from springtide.k8s.probes import probes as probes_of
 from springtide_workloads import contract
 from springtide_workloads.contract import Metric
 
-LIVE_FAILURES = 6
-READY_FAILURES = 2
+_HOME: Mapping[str, str] = MappingProxyType(
+    {"HOME": contract.SCRATCH_DIR, "TMPDIR": contract.SCRATCH_DIR, "USER": "springtide"}
+)
+"""For images made to run as root on a disk of their own: where caches go, and a name, which torch's compiler asks for and our
+pods' user has none."""
+HUB_TOKEN = "HF_TOKEN"  # noqa: S105  the variable's name
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104  a pod's server is reached from outside the pod
-
-BackendName = Literal["springtide", "vllm", "sglang", "triton"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,13 @@ class Launch:
     gpus: int
     drain_seconds: int
     """How long requests in flight may take, once it is told to go."""
+    more: tuple[str, ...] = ()
+    """Arguments of the user's, behind ours."""
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the model is in a bucket."""
+        return "://" in self.model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +103,10 @@ class Backend:
     signals: Signals
     answers_after_sigterm: bool = False
     """Whether it owns the propagation window: takes new requests on for that time. Another's pod sleeps before SIGTERM."""
+    needs_gpu: bool = False
+    """Whether its makers' image computes on GPUs alone."""
+    hub: bool = False
+    """Whether it loads a model by its name at Hugging Face."""
     least_version: str | None = None
     """Older ones do not know an argument."""
     unverified: tuple[str, ...] = ()
@@ -104,6 +117,16 @@ class Backend:
         return "http" if self.metrics_port == self.http_port else "metrics"
 
 
+def command(backend: Backend, launch: Launch) -> tuple[str, ...]:
+    """The container's first process, with all it is told."""
+    return (*backend.command, *backend.arguments(launch), *launch.more)
+
+
+def flags(backend: Backend, launch: Launch) -> set[str]:
+    """Names of the arguments that are ours to give."""
+    return {each.partition("=")[0] for each in backend.arguments(launch) if each.startswith("--")}
+
+
 def ports(backend: Backend) -> list[Manifest]:
     """Ports of the container."""
     named = {"http": backend.http_port, backend.metrics_port_name: backend.metrics_port}
@@ -111,21 +134,9 @@ def ports(backend: Backend) -> list[Manifest]:
 
 
 def probes(backend: Backend, startup_seconds: int) -> Manifest:
-    """Probes of the container.
-
-    The startup probe covers loading; until it passes Kubernetes asks neither of the others, so liveness never kills a pod
-    that loads. Liveness forgives 30 seconds: a server under load answers late.
-    """
-    patience = max(math.ceil(startup_seconds / PROBE_PERIOD_SECONDS), 1)
-    return {
-        "startupProbe": {**_ask(backend.live_path), "failureThreshold": patience},
-        "readinessProbe": {
-            **_ask(backend.ready_path),
-            "failureThreshold": READY_FAILURES,
-            "timeoutSeconds": backend.ready_timeout_seconds,
-        },
-        "livenessProbe": {**_ask(backend.live_path), "failureThreshold": LIVE_FAILURES, "timeoutSeconds": 5},
-    }
+    """Probes of the container."""
+    timeout = backend.ready_timeout_seconds
+    return probes_of(backend.live_path, backend.ready_path, startup_seconds, ready_timeout_seconds=timeout)
 
 
 def lifecycle(backend: Backend, propagation_seconds: int) -> Manifest:
@@ -145,10 +156,6 @@ def value_locations(backend: Backend) -> dict[str, str]:
     return {name: metric for name, metric in found.items() if metric is not None}
 
 
-def _ask(path: str) -> Manifest:
-    return {"httpGet": {"path": path, "port": "http"}, "periodSeconds": PROBE_PERIOD_SECONDS}
-
-
 def _vllm(launch: Launch) -> tuple[str, ...]:
     return (
         launch.model,
@@ -156,6 +163,7 @@ def _vllm(launch: Launch) -> tuple[str, ...]:
         f"--served-model-name={launch.name}",
         f"--tensor-parallel-size={max(launch.gpus, 1)}",
         f"--shutdown-timeout={launch.drain_seconds}",
+        *(["--load-format=runai_streamer"] if launch.streamed else []),
     )
 
 
@@ -180,7 +188,7 @@ def _triton(launch: Launch) -> tuple[str, ...]:
     )
 
 
-BACKENDS: Mapping[BackendName, Backend] = MappingProxyType(
+BACKENDS: Mapping[str, Backend] = MappingProxyType(
     {
         "springtide": Backend(
             command=contract.SERVE_COMMAND,
@@ -215,6 +223,9 @@ BACKENDS: Mapping[BackendName, Backend] = MappingProxyType(
                 completion_tokens="vllm:generation_tokens_total",
                 cache_used="vllm:kv_cache_usage_perc",
             ),
+            env=_HOME,
+            needs_gpu=True,
+            hub=True,
             least_version="0.18.0",
             unverified=(
                 "/v1/models answers once the model is loaded, and not before",
@@ -226,7 +237,9 @@ BACKENDS: Mapping[BackendName, Backend] = MappingProxyType(
             command=("python3", "-m", "sglang.launch_server"),
             arguments=_sglang,
             # else /health computes too, and a server that is busy could be killed for it
-            env=MappingProxyType({"SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION": "false"}),
+            env=MappingProxyType({**_HOME, "SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION": "false"}),
+            needs_gpu=True,
+            hub=True,
             metrics_port=contract.HTTP_PORT,
             live_path="/health",
             ready_path="/health_generate",
@@ -249,6 +262,7 @@ BACKENDS: Mapping[BackendName, Backend] = MappingProxyType(
         "triton": Backend(
             command=("tritonserver",),
             arguments=_triton,
+            env=_HOME,
             metrics_port=contract.METRICS_PORT,
             live_path="/v2/health/live",
             ready_path="/v2/health/ready",
@@ -271,4 +285,4 @@ BACKENDS: Mapping[BackendName, Backend] = MappingProxyType(
         ),
     }
 )
-"""Every server that a service can run, by name."""
+"""Every server that a service can run, by the names of `spec.work.BACKENDS`."""

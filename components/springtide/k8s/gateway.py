@@ -9,10 +9,9 @@ from typing import Any
 
 from springtide.k8s import Manifest
 from springtide.k8s.pod import Place, container, environment, pod_template
+from springtide.k8s.probes import probes
 from springtide.k8s.serving import (
-    PROBE_PERIOD_SECONDS,
     Bounds,
-    ask,
     behavior,
     cold_start_seconds,
     scale_target,
@@ -180,9 +179,7 @@ def _pod(gateway: Gateway) -> Manifest:
             {"name": "http", "containerPort": gateway.contract.http_port},
             {"name": "metrics", "containerPort": gateway.contract.metrics_port},
         ],
-        startupProbe={**ask(contract.LIVE_PATH), "failureThreshold": STARTUP_SECONDS // PROBE_PERIOD_SECONDS},
-        readinessProbe={**ask(contract.READY_PATH), "failureThreshold": 2},
-        livenessProbe={**ask(contract.LIVE_PATH), "failureThreshold": 6, "timeoutSeconds": 5},
+        **probes(contract.LIVE_PATH, contract.READY_PATH, STARTUP_SECONDS),
     )
     pod = pod_template(
         holds,

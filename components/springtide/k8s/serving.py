@@ -1,17 +1,15 @@
 """A model server as a Deployment, with what keeps its requests safe: probes, a drain, a disruption budget."""
 
-import math
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from springtide.k8s import Manifest
+from springtide.k8s.backends import HUB_TOKEN, Backend, Launch, command, lifecycle, ports, probes, value_locations
 from springtide.k8s.pod import Place, container, environment, pod_template
 from springtide_workloads import contract
-from springtide_workloads.contract import Metric, ServingContract
 
-PROBE_PERIOD_SECONDS = 5
 NODE_SECONDS = 600
 """Time for a machine to boot and an image of some gigabytes to be pulled, before a model begins to load."""
 CPU_WINDOW_SECONDS = 300
@@ -21,6 +19,8 @@ LONGEST_PERIOD_SECONDS = 1800
 """Bounds of autoscaling/v2."""
 EXIT_MARGIN_SECONDS = 5
 """Between the end of a drain and SIGKILL, for the process to end by itself."""
+SHM_GIB_PER_GPU = 2
+"""Shared memory for the processes of one replica, one a GPU, that pass each other tensors."""
 SCRAPE_FAILURES = 3
 """Failed readings in a row, 15 seconds apart, before a service stays as large as it is."""
 
@@ -31,8 +31,14 @@ class Server:
 
     name: str
     image: str
-    contract: ServingContract
-    gpus: int
+    backend: Backend
+    launch: Launch
+    env: Mapping[str, str]
+    """What it is told besides its arguments."""
+    propagation_seconds: int
+    """After it is told to go, how long new requests still come."""
+    grace_seconds: int
+    """Between SIGTERM and SIGKILL."""
     replicas: int
     spare_replica: bool
     """Whether the pool can hold one replica more than the service may have, so that a new one can start first."""
@@ -41,6 +47,8 @@ class Server:
     place: Place
     keys: str | None = None
     """Secret with the keys that may ask. Default: whoever reaches the server may."""
+    hub_token: str | None = None
+    """Secret whose `token` opens models at Hugging Face that are not for everybody; it need not be there. Default: none."""
     conditions: tuple[str, ...] = ()
     """What else must hold of a pod before it counts as ready, which somebody outside it says."""
 
@@ -95,8 +103,15 @@ def deployment(server: Server) -> Manifest:
     }
 
 
-def service(name: str, namespace: Any, selector: Mapping[str, str] | None = None) -> Manifest:
-    """One address inside the cluster for all ready pods with these labels. Default: the service's servers."""
+def service(name: str, namespace: Any, selector: Mapping[str, str] | None = None, numbers: str = "metrics") -> Manifest:
+    """One address inside the cluster for all ready pods with these labels. Default: the service's servers.
+
+    Args:
+        name: The service.
+        namespace: Where it is.
+        selector: Labels of the pods. Default: those of the service's servers.
+        numbers: Name of the container port that numbers are read at.
+    """
     return {
         "metadata": {
             "name": name,
@@ -104,11 +119,11 @@ def service(name: str, namespace: Any, selector: Mapping[str, str] | None = None
             "labels": labels(name),
             "annotations": {"pulumi.com/skipAwait": "true"},
         },
-        "spec": {"type": "ClusterIP", "selector": _selected(name, selector), "ports": _ports()},
+        "spec": {"type": "ClusterIP", "selector": _selected(name, selector), "ports": _ports(numbers)},
     }
 
 
-def servers(name: str, namespace: Any, called: str) -> Manifest:
+def servers(name: str, namespace: Any, called: str, numbers: str = "metrics") -> Manifest:
     """The servers one by one, for whoever chooses among them."""
     return {
         "metadata": {
@@ -117,7 +132,7 @@ def servers(name: str, namespace: Any, called: str) -> Manifest:
             "labels": labels(name),
             "annotations": {"pulumi.com/skipAwait": "true"},
         },
-        "spec": {"clusterIP": "None", "selector": labels(name), "ports": _ports()},
+        "spec": {"clusterIP": "None", "selector": labels(name), "ports": _ports(numbers)},
     }
 
 
@@ -125,10 +140,10 @@ def _selected(name: str, selector: Mapping[str, str] | None) -> dict[str, str]:
     return labels(name) if selector is None else dict(selector)
 
 
-def _ports() -> list[Manifest]:
+def _ports(numbers: str) -> list[Manifest]:
     return [
         {"name": "http", "port": 80, "targetPort": "http"},
-        {"name": "metrics", "port": contract.METRICS_PORT, "targetPort": "metrics"},
+        {"name": "metrics", "port": contract.METRICS_PORT, "targetPort": numbers},
     ]
 
 
@@ -159,8 +174,8 @@ def cpu_autoscaler(name: str, namespace: Any, bounds: Bounds, cpu_percent: int) 
     }
 
 
-def demand_autoscaler(
-    name: str, namespace: Any, bounds: Bounds, in_flight_per_replica: int, metrics_url: Any
+def demand_autoscaler(  # noqa: PLR0913  an autoscaler has this many sides
+    name: str, namespace: Any, bounds: Bounds, in_flight_per_replica: int, metrics_url: Any, *, backend: Backend
 ) -> Manifest:
     """Replicas by requests that are computed or wait, read by KEDA from the servers' own numbers.
 
@@ -169,7 +184,7 @@ def demand_autoscaler(
     would read it as idle. With none to be read the service stays as large as it is, or grows to its minimum. (Read in
     KEDA 2.20.2: metrics_api_scaler.go, fallback.go.) KEDA takes service and namespace from the host of `metrics_url`.
     """
-    triggers = {"in_flight": Metric.IN_FLIGHT, "queued": Metric.QUEUED}
+    triggers = value_locations(backend)
     target = str(in_flight_per_replica)
     return {
         "metadata": {"name": name, "namespace": namespace},
@@ -191,7 +206,7 @@ def demand_autoscaler(
     }
 
 
-def _trigger(key: str, metric: Metric, metrics_url: Any, target: str) -> Manifest:
+def _trigger(key: str, metric: str, metrics_url: Any, target: str) -> Manifest:
     return {
         "type": "metrics-api",
         "name": key,
@@ -199,7 +214,7 @@ def _trigger(key: str, metric: Metric, metrics_url: Any, target: str) -> Manifes
         "metadata": {
             "url": metrics_url,
             "format": "prometheus",
-            "valueLocation": metric.value,
+            "valueLocation": metric,
             "targetValue": target,
             "aggregateFromKubeServiceEndpoints": "true",
             "aggregationType": "average",
@@ -226,30 +241,26 @@ def behavior(bounds: Bounds) -> Manifest:
 
 
 def _pod(server: Server) -> Manifest:
-    variables = {**server.place.part.get("env", {}), **server.contract.to_env()}
-    patience = math.ceil(server.startup_seconds / PROBE_PERIOD_SECONDS)
+    backend, gpus = server.backend, server.launch.gpus
+    variables = {**backend.env, **server.place.part.get("env", {}), **server.env}
     serve = container(
         "server",
         server.image,
-        contract.SERVE_COMMAND,
-        environment(variables),
+        command(backend, server.launch),
+        [*environment(variables), *_hub_token(server.hub_token)],
         place=server.place,
-        gpus=server.gpus,
-        ports=[
-            {"name": "http", "containerPort": server.contract.http_port},
-            {"name": "metrics", "containerPort": server.contract.metrics_port},
-        ],
-        startupProbe={**ask(contract.LIVE_PATH), "failureThreshold": patience},
-        readinessProbe={**ask(contract.READY_PATH), "failureThreshold": 2},
-        livenessProbe={**ask(contract.LIVE_PATH), "failureThreshold": 6, "timeoutSeconds": 5},
+        gpus=gpus,
+        ports=ports(backend),
+        **probes(backend, server.startup_seconds),
+        **lifecycle(backend, server.propagation_seconds),
     )
     pod = pod_template(
         serve,
         server.place,
         labels=labels(server.name),
-        grace_seconds=server.contract.grace_seconds,
-        shm_gib=1,
-        gpu=server.gpus > 0,
+        grace_seconds=server.grace_seconds,
+        shm_gib=SHM_GIB_PER_GPU * gpus if gpus > 1 else 1,
+        gpu=gpus > 0,
     )
     more: Manifest = {"topologySpreadConstraints": spread(labels(server.name), server.replicas)}
     if server.conditions:
@@ -257,6 +268,12 @@ def _pod(server: Server) -> Manifest:
     if server.keys is not None:
         more |= with_keys(pod["spec"], server.keys)
     return {**pod, "spec": {**pod["spec"], **more}}
+
+
+def _hub_token(secret: str | None) -> list[Manifest]:
+    """The variable with the token; a Secret that is not there leaves it out."""
+    chosen = {"name": secret, "key": "token", "optional": True}
+    return [] if secret is None else [{"name": HUB_TOKEN, "valueFrom": {"secretKeyRef": chosen}}]
 
 
 def with_keys(pod: Manifest, secret: str) -> Manifest:
@@ -288,8 +305,3 @@ def spread(selector: Mapping[str, str], replicas: int) -> list[Manifest]:
         }
         for key in keys
     ]
-
-
-def ask(path: str) -> Manifest:
-    """A probe of a path."""
-    return {"httpGet": {"path": path, "port": "http"}, "periodSeconds": PROBE_PERIOD_SECONDS}

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from springtide.k8s.backends import BACKENDS
 from springtide.simulate.mistake import UsageError
-from springtide_workloads.contract import GatewayMetric, Metric
+from springtide_workloads.contract import GatewayMetric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +30,12 @@ Read = Callable[[Moment], float | None]
 """A number now; None where it cannot be read."""
 
 _SUMS: dict[str, Callable[[Moment], tuple[int, int]]] = {
-    Metric.IN_FLIGHT.value: lambda now: (now.in_flight, now.ready),
-    Metric.QUEUED.value: lambda now: (0 if now.gateways else now.queued, now.ready),
+    **{
+        each.signals.running: lambda now: (now.in_flight, now.ready)
+        for each in BACKENDS.values()
+        if each.signals.running is not None
+    },
+    **{each.signals.waiting: lambda now: (0 if now.gateways else now.queued, now.ready) for each in BACKENDS.values()},
     GatewayMetric.REQUESTS.value: lambda now: (now.in_flight + now.leaving + now.queued, now.gateways),
 }
 """Number → its sum over those that say it, and how many say it."""

@@ -16,6 +16,11 @@ ON_NOTICE = ("save", "leave")
 """What a run does when its machine is about to be taken back: save once more, or leave with its newest checkpoint."""
 GPT = "gpt"
 """The image's own predictor."""
+BACKENDS = ("springtide", "vllm", "sglang", "triton")
+"""Kinds of server that a service can run; the first one is ours."""
+OURS = BACKENDS[0]
+_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_FOLDER = re.compile(r"(?!.*(^|/)\.{1,2}(/|$))[^/\s](?:[^\s]*[^/\s])?")
 _HOST = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
 _SERVICE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -64,23 +69,61 @@ class JobSpec:
 
 @spec
 class ModelSpec:
-    """Which model a service loads: what a job's run exported."""
+    """Which model a service loads: what a job's run exported, or one that is somewhere else."""
 
-    job: str
+    job: str | None = None
     """Name of the training job whose run exported it."""
     further: tuple[str, ...] = ()
     """Names of more jobs whose models, or adapters of the first, the same servers hold; a request names the one it means."""
+    hub: str | None = None
+    """Name of a model at Hugging Face, such as Qwen/Qwen3-8B, for a backend that is not ours."""
+    storage: str | None = None
+    """Name of the storage that a folder with the model is in, for a backend that is not ours."""
+    path: str | None = None
+    """The folder, below the storage."""
 
     def findings(self) -> list[Finding]:
-        """What is named twice."""
+        """Which model is named twice, or in two ways, or in none."""
         again = [] if self.job not in self.further else [self.further.index(self.job)]
         return [
+            *self._named_once(),
             *distinct("/further", self.further),
             *(
                 refuse("spec/twice", f"/further/{at}", self.job, f"{self.job} is the first model.", "name it once")
                 for at in again
             ),
+            *_folder(self),
+            *_hub(self.hub),
         ]
+
+    def _named_once(self) -> list[Finding]:
+        ways = {"job": self.job, "hub": self.hub, "storage": self.storage}
+        given = [name for name, value in ways.items() if value is not None]
+        if len(given) == 1:
+            return []
+        message = f"{' and '.join(given)} name a model each." if given else "nothing says which model."
+        fix = "name one of job, hub and storage (with path)"
+        return [refuse("spec/model", "", given or None, message, fix, allowed=tuple(ways))]
+
+
+def _hub(name: str | None) -> list[Finding]:
+    if name is None or _HUB.fullmatch(name):
+        return []
+    message = f"{name!r} is no model at Hugging Face."
+    return [refuse("spec/hub", "/hub", name, message, "write owner/model, such as Qwen/Qwen3-8B")]
+
+
+def _folder(model: ModelSpec) -> list[Finding]:
+    if model.path is None and model.storage is None:
+        return []
+    if model.storage is None:
+        message = "a path without the storage that it is in."
+        return [refuse("spec/model-path", "/path", model.path, message, "say storage: the name of a storage")]
+    if model.path is not None and _FOLDER.fullmatch(model.path):
+        return []
+    message = "nothing says which folder." if model.path is None else f"{model.path!r} is no folder below a storage."
+    fix = "write its path without '/' before and behind it, and without '..': models/qwen3-8b"
+    return [refuse("spec/model-path", "/path", model.path, message, fix)]
 
 
 @spec
@@ -127,12 +170,15 @@ class ServiceSpec:
     """A model server and how many of it."""
 
     model: ModelSpec
+    backend: str = OURS
     predictor: str = GPT
+    arguments: tuple[str, ...] = ()
     replicas: ReplicasSpec = ReplicasSpec()
     scale_on: ScaleOnSpec = ScaleOnSpec()
     gpus: int | None = None
     expose: str | PublicSpec = "none"
     image: str | None = None
+    gateway_image: str | None = None
     propagation_seconds: int = 10
     drain_seconds: int = 60
     startup_seconds: int = 600
@@ -150,8 +196,14 @@ class ServiceSpec:
 
     @property
     def has_gateway(self) -> bool:
-        """Whether gateways stand before its servers: to hold requests while it sleeps, or to divide them among arms."""
-        return self.sleeps or bool(self.split)
+        """Whether gateways stand before its servers: to hold requests, to divide them, or to ask for keys that servers do not."""
+        asks = self.is_foreign and self.public is not None and self.public.auth == "keys"
+        return self.sleeps or bool(self.split) or asks
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether somebody else's server runs."""
+        return self.backend != OURS
 
     @property
     def reached(self) -> str:
@@ -162,7 +214,8 @@ class ServiceSpec:
         """What is impossible about this service."""
         return [
             *below("/model", self.model.findings()),
-            *_further(self),
+            *one_of("/backend", self.backend, BACKENDS),
+            *(_told(self) if self.backend in BACKENDS else ()),
             *at_least("/replicas/min", self.replicas.min, 0),
             *at_least("/replicas/max", self.replicas.max, max(self.replicas.min, 1)),
             *_nothing_wakes(self),
@@ -173,6 +226,7 @@ class ServiceSpec:
             *at_least("/drain_seconds", self.drain_seconds, 1),
             *at_least("/startup_seconds", self.startup_seconds, 1),
             *by_digest("/image", self.image),
+            *by_digest("/gateway_image", self.gateway_image),
             *_split(self.split),
         ]
 
@@ -188,12 +242,53 @@ def _split(percents: dict[str, int]) -> list[Finding]:
     return [*names, refuse("spec/split", "/split", total, message, fix)]
 
 
-def _further(service: ServiceSpec) -> list[Finding]:
-    if not service.model.further or service.predictor.partition(":")[0] == GPT:
-        return []
-    message = f"predictor {service.predictor} gets one model; several at a time are what {GPT} serves."
-    fix = "leave further out, or make a service of each"
-    return [refuse("spec/further", "/model/further", list(service.model.further), message, fix)]
+def _told(service: ServiceSpec) -> list[Finding]:
+    """What is wrong about what its kind of server is told."""
+    return _foreign(service) if service.is_foreign else _ours(service)
+
+
+def _ours(service: ServiceSpec) -> list[Finding]:
+    """What our own server is told that it does not know."""
+    found = []
+    where = next((key for key in ("hub", "storage") if getattr(service.model, key) is not None), None)
+    if where is not None and service.model.job is None:
+        message = "our server loads what a run of a job exported."
+        fix = f"name a job, or a backend that loads it: {', '.join(BACKENDS[1:])}"
+        found.append(refuse("spec/model-source", f"/model/{where}", getattr(service.model, where), message, fix))
+    if service.arguments:
+        message = "our server has no arguments."
+        fix = f"write settings behind the predictor's name, {GPT}:slots=32, or name another backend"
+        found.append(refuse("spec/arguments", "/arguments", list(service.arguments), message, fix))
+    if service.model.further and service.predictor.partition(":")[0] != GPT:
+        message = f"predictor {service.predictor} gets one model; several at a time are what {GPT} serves."
+        fix = "leave further out, or make a service of each"
+        found.append(refuse("spec/further", "/model/further", list(service.model.further), message, fix))
+    return found
+
+
+def _foreign(service: ServiceSpec) -> list[Finding]:
+    """What somebody else's server is told that it does not know, or is not told."""
+    found = []
+    called = service.backend
+    if service.model.job is not None and service.model.hub is service.model.storage is None:
+        message = f"{called} does not read what our recipes export."
+        fix = f"name storage and path of a model that it reads, or its hub name; or use backend: {OURS}"
+        found.append(refuse("spec/model-source", "/model/job", service.model.job, message, fix))
+    if service.predictor != GPT:
+        message = f"a predictor is what our server runs, not {called}."
+        found.append(refuse("spec/predictor", "/predictor", service.predictor, message, f"use backend: {OURS}"))
+    if service.image is None:
+        message = f"nothing says which image of {called}: the environment's is ours."
+        fix = "name it by digest, as its makers publish it, or a copy in your registry"
+        found.append(refuse("spec/backend-image", "/image", None, message, fix))
+    wrong = [(at, each) for at, each in enumerate(service.arguments) if not each.strip()]
+    return [
+        *found,
+        *(
+            refuse("spec/arguments", f"/arguments/{at}", each, "an argument without a word.", "leave it out")
+            for at, each in wrong
+        ),
+    ]
 
 
 def _exposure(expose: str | PublicSpec) -> list[Finding]:

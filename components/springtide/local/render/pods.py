@@ -4,10 +4,12 @@ import posixpath
 import re
 from collections.abc import Collection, Mapping
 
+from springtide.k8s.backends import BACKENDS
 from springtide.local.cluster.refs import Object
 from springtide.local.plane.kwok import DURATION, RUNS, START_DELAY
 from springtide.local.render.objects import containers, found_at, kept, replaced, with_containers, with_pods, without
 from springtide.local.render.substitution import Here
+from springtide.spec.work import OURS
 from springtide_workloads.contract import KEYS_FILE, Device, Env
 
 GPU = "nvidia.com/gpu"
@@ -18,6 +20,8 @@ IDENTITIES = frozenset(
 _BUCKET = re.compile(r"^(s3|gs|az)://")
 _DEVICES = ("networking.gke.io/", "devices.gke.io/")
 """Prefixes of annotations by which GKE gives a pod a fabric's networks and devices."""
+_FOREIGN = tuple(each.command for name, each in BACKENDS.items() if name != OURS)
+"""How the containers of servers begin that are not ours."""
 _TAKES_TIME = frozenset({"Job", "CronJob"})
 
 
@@ -68,9 +72,20 @@ def on_this_machine(item: Object, here: Here) -> Object:
     asked = {Env.PROCS_PER_NODE: "1", Env.DEVICE: Device.CPU.value}
 
     def change(pod: Object) -> Object:
+        if _is_foreign(pod):
+            return pod
         return with_containers(with_variables(pod, asked), lambda container: {**container, "image": here.image})
 
     return with_pods(item, change)
+
+
+def foreign_simulated(item: Object, here: Here) -> Object:
+    """Pods of servers that are not ours, simulated: their images are not on this machine."""
+    if not here.real:
+        return item
+    return with_pods(
+        item, lambda pod: _noted(pod, {START_DELAY: f"{here.start_seconds}s"}) if _is_foreign(pod) else pod
+    )
 
 
 def hurried(item: Object, here: Here) -> Object:
@@ -94,12 +109,19 @@ def timed(item: Object, here: Here) -> Object:
     finite = {DURATION: f"{here.run_seconds}s"} if item["kind"] in _TAKES_TIME else {}
     notes = {RUNS: "true"} if here.real else {START_DELAY: f"{here.start_seconds}s", **finite}
 
-    def change(pod: Object) -> Object:
-        meta = pod.get("metadata", {})
-        old = without(meta.get("annotations", {}), RUNS, DURATION, START_DELAY)
-        return {**pod, "metadata": {**meta, "annotations": {**old, **notes}}}
+    return with_pods(item, lambda pod: pod if here.real and _is_foreign(pod) else _noted(pod, notes))
 
-    return with_pods(item, change)
+
+def _noted(pod: Object, notes: Mapping[str, str]) -> Object:
+    """A pod that says by these annotations, and no others, whether it runs."""
+    meta = pod.get("metadata", {})
+    old = without(meta.get("annotations", {}), RUNS, DURATION, START_DELAY)
+    return {**pod, "metadata": {**meta, "annotations": {**old, **notes}}}
+
+
+def _is_foreign(pod: Object) -> bool:
+    """Whether a server that is not ours runs in it."""
+    return any(tuple(each.get("command", ()))[: len(first)] == first for each in containers(pod) for first in _FOREIGN)
 
 
 def without_identity(item: Object, _here: Here) -> Object:

@@ -123,6 +123,12 @@ _RULES: tuple[Rule, ...] = (
         change=pods.on_this_machine,
     ),
     Rule(
+        what="Servers that are not ours (vLLM, SGLang, Triton)",
+        instead="simulated pods, which answer nothing",
+        why="their images are not on this machine",
+        change=pods.foreign_simulated,
+    ),
+    Rule(
         what="Values that only a cloud knows",
         instead="what they stand in is left out",
         why="no cloud was asked, so there are none",
