@@ -103,7 +103,7 @@ def test_a_pod_that_really_runs_says_so_and_pretends_nothing() -> None:
 def test_a_server_whose_image_is_not_here_is_simulated_beside_pods_that_run() -> None:
     item = one(kubernetes_objects(plan_of("full")), "Deployment", "chat")
     [server] = item["spec"]["template"]["spec"]["containers"]
-    server["command"] = ["vllm", "serve", "Qwen/Qwen3-8B"]
+    server["env"] = [{"name": "HOME", "value": "/scratch"}]
     found = pods.timed(pods.foreign_simulated(pods.on_this_machine(item, REAL), REAL), REAL)
     assert found["spec"]["template"]["metadata"]["annotations"] == {START_DELAY: "2s"}
     assert container(found) == server

@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from springtide.k8s.backends import BACKENDS
 from springtide.simulate.mistake import UsageError
-from springtide_workloads.contract import GatewayMetric
+from springtide_workloads.contract import GatewayMetric, Metric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +28,26 @@ class Moment:
 Read = Callable[[Moment], float | None]
 """A number now; None where it cannot be read."""
 
-_SUMS: dict[str, Callable[[Moment], tuple[int, int]]] = {
-    **{
-        each.signals.running: lambda now: (now.in_flight, now.ready)
-        for each in BACKENDS.values()
-        if each.signals.running is not None
-    },
-    **{each.signals.waiting: lambda now: (0 if now.gateways else now.queued, now.ready) for each in BACKENDS.values()},
+_Sum = Callable[[Moment], tuple[int, int]]
+"""A number's sum over those that say it, and how many say it."""
+
+
+def _computed(now: Moment) -> tuple[int, int]:
+    return now.in_flight, now.ready
+
+
+def _waiting(now: Moment) -> tuple[int, int]:
+    return 0 if now.gateways else now.queued, now.ready
+
+
+_OURS: dict[str, _Sum] = {
+    Metric.IN_FLIGHT.value: _computed,
+    Metric.QUEUED.value: _waiting,
     GatewayMetric.REQUESTS.value: lambda now: (now.in_flight + now.leaving + now.queued, now.gateways),
 }
-"""Number → its sum over those that say it, and how many say it."""
+"""By the names that our servers and gateways have for them."""
+_OTHERS: dict[str, _Sum] = {"in_flight": _computed, "queued": _waiting}
+"""By the names of the plan's triggers, since servers that are not ours have names of their own."""
 _AGGREGATIONS: dict[str, Callable[[int, int], float]] = {
     "average": lambda total, count: total / count,
     "sum": lambda total, _: float(total),
@@ -55,18 +64,25 @@ def reading(trigger: Mapping[str, Any]) -> Read:
         UsageError: it is another type, or another number than a server or gateway of ours says.
     """
     given = trigger.get("metadata", {})
-    place, aggregation = str(given.get("valueLocation")), str(given.get("aggregationType", "average"))
+    place, aggregation = given.get("valueLocation"), str(given.get("aggregationType", "average"))
     spread = given.get("aggregateFromKubeServiceEndpoints") == "true"
-    if trigger.get("type") != "metrics-api" or place not in _SUMS or aggregation not in _AGGREGATIONS or not spread:
+    sums = _sum(str(trigger.get("name")), place)
+    if trigger.get("type") != "metrics-api" or sums is None or aggregation not in _AGGREGATIONS or not spread:
         shown = f"type {trigger.get('type')}, value {place}, aggregation {aggregation}"
         raise UsageError(
             f"trigger {trigger.get('name', '?')} ({shown}) cannot be simulated: "
-            f"metrics-api over the endpoints of a service can, with one of {', '.join(_SUMS)}"
+            f"metrics-api over the endpoints of a service can, with one of {', '.join(_OURS)}"
         )
-    sums, aggregate = _SUMS[place], _AGGREGATIONS[aggregation]
+    aggregate = _AGGREGATIONS[aggregation]
 
     def read(now: Moment) -> float | None:
         total, count = sums(now)
         return aggregate(total, count) if count else None
 
     return read
+
+
+def _sum(name: str, place: str | None) -> _Sum | None:
+    """What a trigger of this name sums, that reads this number."""
+    ours = place is None or place.startswith("springtide_")
+    return _OURS.get(str(place)) if ours else _OTHERS.get(name)

@@ -4,12 +4,10 @@ import posixpath
 import re
 from collections.abc import Collection, Mapping
 
-from springtide.k8s.backends import BACKENDS
 from springtide.local.cluster.refs import Object
 from springtide.local.plane.kwok import DURATION, RUNS, START_DELAY
 from springtide.local.render.objects import containers, found_at, kept, replaced, with_containers, with_pods, without
 from springtide.local.render.substitution import Here
-from springtide.spec.work import OURS
 from springtide_workloads.contract import KEYS_FILE, Device, Env
 
 GPU = "nvidia.com/gpu"
@@ -20,8 +18,6 @@ IDENTITIES = frozenset(
 _BUCKET = re.compile(r"^(s3|gs|az)://")
 _DEVICES = ("networking.gke.io/", "devices.gke.io/")
 """Prefixes of annotations by which GKE gives a pod a fabric's networks and devices."""
-_FOREIGN = tuple(each.command for name, each in BACKENDS.items() if name != OURS)
-"""How the containers of servers begin that are not ours."""
 _TAKES_TIME = frozenset({"Job", "CronJob"})
 
 
@@ -120,8 +116,10 @@ def _noted(pod: Object, notes: Mapping[str, str]) -> Object:
 
 
 def _is_foreign(pod: Object) -> bool:
-    """Whether a server that is not ours runs in it."""
-    return any(tuple(each.get("command", ()))[: len(first)] == first for each in containers(pod) for first in _FOREIGN)
+    """Whether it is a service's server, and not ours: nobody tells it of a model as ours is told."""
+    role = pod.get("metadata", {}).get("labels", {}).get("app.kubernetes.io/component")
+    told = {item["name"] for each in containers(pod) for item in each.get("env", [])}
+    return role == "serving" and Env.MODEL_URL.value not in told
 
 
 def without_identity(item: Object, _here: Here) -> Object:
