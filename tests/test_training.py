@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from springtide import catalog
 from springtide.component import ArgumentsError
 from springtide.spec import JobSpec
 from springtide.training import TrainingJob, data_url, findings, longest_run_name, queue_findings, queue_room
@@ -48,6 +49,14 @@ def test_a_run_in_a_queue_is_made_after_it_and_gone_before_it(full: Recorded) ->
     assert run.inputs["spec"]["suspend"] is True
     assert full.needs(run, full.one("LocalQueue", "research"))
     assert full.needs(run, full.one("ClusterQueue", "research"))
+
+
+def test_a_run_knows_what_all_its_machines_cost_an_hour(full: Recorded) -> None:
+    price = catalog.price("aws", "us-east-1", "g5.12xlarge", "on-demand")
+    assert price is not None
+    said = variables_of(full.one("JobSet", "gpt-2026-11-22a"))["SPRINGTIDE_USD_PER_HOUR"]
+    assert float(said) == pytest.approx(2 * price.usd_per_hour, abs=1e-4)
+    assert "SPRINGTIDE_USD_PER_HOUR" not in variables_of(recorded(ALONE).one("Job", "gpt-first"))
 
 
 def test_data_of_a_bucket_are_read_below_data_and_nowhere_else_and_never_written(full: Recorded) -> None:

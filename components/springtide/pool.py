@@ -102,6 +102,8 @@ class PoolRef(TypedDict):
     """Disk that pods of one node can share, in GiB."""
     fabric: NotRequired[str]
     """Network between its machines: none (default), efa, gpudirect."""
+    usd_per_hour: NotRequired[float]
+    """List price of one of its machines, bought as the pool buys first. Default: nobody knows."""
     pod: NotRequired[PodPart]
     """What a pod needs on these nodes besides GPUs."""
 
@@ -153,7 +155,7 @@ def findings(spec: PoolSpec, place: EnvironmentRef, zones: Sequence[str], *, ver
 
 def reference(name: str, spec: PoolSpec, choice: selection.Choice, made: clouds.PoolParts | None) -> PoolRef:
     """A pool as a workload sees it; without what a cloud made of it, as much as can be said before."""
-    return PoolRef(
+    found = PoolRef(
         name=name,
         gpus_per_node=spec.gpus_per_node,
         capacity=list(spec.capacity),
@@ -165,6 +167,9 @@ def reference(name: str, spec: PoolSpec, choice: selection.Choice, made: clouds.
         selector={} if made is None else made.selector,
         pod=PodPart() if made is None else made.pod,
     )
+    if choice.usd_per_hour is not None:
+        found["usd_per_hour"] = choice.usd_per_hour
+    return found
 
 
 def known_pool(pool: PoolRef, path: str) -> PoolRef:
@@ -194,7 +199,7 @@ def known_pool(pool: PoolRef, path: str) -> PoolRef:
 
 def reference_findings(pool: Mapping[str, Any]) -> list[Finding]:
     """What is wrong with a reference to a pool that somebody wrote by hand."""
-    lacking = sorted(PoolRef.__optional_keys__ - {"args", "fabric"} - set(pool))
+    lacking = sorted(PoolRef.__optional_keys__ - {"args", "fabric", "usd_per_hour"} - set(pool))
     if "args" in pool or not lacking:
         return []
     message = f"pool {pool['name']}: nothing says its {', '.join(lacking)}."

@@ -14,6 +14,8 @@ class Choice:
 
     machine_types: tuple[MachineType, ...] = ()
     zones: tuple[str, ...] = ()
+    usd_per_hour: float | None = None
+    """List price of the first machine type, bought as the pool buys first; on demand where that has no price of its own."""
     findings: tuple[Finding, ...] = ()
 
 
@@ -68,7 +70,13 @@ def choose(spec: PoolSpec, cloud: str, region: str, zones: Sequence[str]) -> Cho
     if not usable:
         return Choice(findings=(_nowhere(spec, region, zones, sorted(offered)),))
     here = tuple(machine for machine in found.machine_types if set(catalog.offered(machine, region)) & set(usable))
-    return Choice(machine_types=here, zones=usable)
+    return Choice(machine_types=here, zones=usable, usd_per_hour=_price(cloud, region, here[0].name, spec.capacity))
+
+
+def _price(cloud: str, region: str, machine_type: str, capacity: Sequence[str]) -> float | None:
+    kinds = (*capacity[:1], catalog.Capacity.ON_DEMAND)
+    prices = (catalog.price(cloud, region, machine_type, kind) for kind in kinds)
+    return next((price.usd_per_hour for price in prices if price is not None), None)
 
 
 def _fitting(spec: PoolSpec, cloud: str, region: str) -> Choice:

@@ -268,7 +268,7 @@ def fabric_findings(spec: JobSpec, fabric: str, cloud: str) -> list[Finding]:
 
 
 def _contract(name: str, spec: JobSpec, args: TrainingJobArgs, allowed: grace.Grace, url: str) -> TrainingContract:
-    run_name, data = f"{name}-{spec.run}", args.get("data")
+    run_name, data, price = f"{name}-{spec.run}", args.get("data"), args["pool"].get("usd_per_hour")
     host = jobset.job_set_host if JOBSET in args["cluster"]["controllers"] else rendezvous_host
     return TrainingContract(
         run=run_name,
@@ -282,6 +282,7 @@ def _contract(name: str, spec: JobSpec, args: TrainingJobArgs, allowed: grace.Gr
         grace_seconds=allowed.grace_seconds,
         shutdown_seconds=allowed.shutdown_seconds,
         save_deadline_seconds=save_deadline(spec, allowed),
+        usd_per_hour=None if price is None else round(price * spec.nodes, 4),
     )
 
 

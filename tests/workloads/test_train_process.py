@@ -1,6 +1,7 @@
 """The trainer's whole process tree: agent and workers, killed and told to stop in every way that matters."""
 
 import os
+import re
 import shutil
 import signal
 from dataclasses import replace
@@ -56,11 +57,12 @@ def test_a_run_killed_twice_reaches_the_weights_of_an_undisturbed_one(
     until(lambda: published(place, 20), while_alive=lost_machine)
     lost_machine.kill_all()
 
-    lost_process = launch.train(job(place))
+    lost_process = launch.train(replace(job(place), usd_per_hour=31.2))
     until(lambda: kinds(place)[-2:] == ["restored", "saved"], while_alive=lost_process)
     os.kill(children(lost_process.popen.pid)[1], signal.SIGKILL)
     code, text = lost_process.ends()
     assert code == ExitCode.DONE, text
+    assert re.search(r"cost per 1,000 useful steps +\$0\.\d", text)
     assert (kinds(place).count("restored"), kinds(place).count("restarted")) == (2, 1)
     assert export_of(place)["sha256"] == export_of(finished)["sha256"]
 

@@ -363,6 +363,16 @@ _PREDICTOR = _matching(PREDICTOR, "a predictor, name[:key=value,...], such as gp
 _NAMED_URLS = _matching(
     r"[a-z0-9][-a-z0-9]*=[^,=\s]+(,[a-z0-9][-a-z0-9]*=[^,=\s]+)*", "name=URL of each model, with commas between"
 )
+
+
+def _dollars(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError(text)
+    return value
+
+
+_USD = _Kind(_dollars, "an amount of dollars an hour for all nodes together, such as 31.20")
 _SECONDS = _whole(0)
 _PORT = _whole(1, 65535)
 _DEVICE = _Kind(Device, "one of " + ", ".join(Device))
@@ -469,6 +479,8 @@ class TrainingContract(_Contract):
     """How long the agent lets its processes finish; at most the grace."""
     save_deadline_seconds: int = _var(Env.SAVE_DEADLINE_SECONDS, _SECONDS)
     """Within which the last checkpoint must be published; at most the shutdown time."""
+    usd_per_hour: float | None = _var(Env.USD_PER_HOUR, _USD, None)
+    """Price of all nodes together. Default None: nothing is said of cost."""
 
     @property
     def world_size(self) -> int:

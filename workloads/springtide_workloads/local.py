@@ -78,6 +78,7 @@ def train(args: argparse.Namespace) -> int:
         grace_seconds=GRACE_SECONDS,
         shutdown_seconds=GRACE_SECONDS,
         save_deadline_seconds=GRACE_SECONDS,
+        usd_per_hour=goodput.price(os.environ),
     )
     before = _export(folder)
     if before is None:
@@ -90,10 +91,6 @@ def train(args: argparse.Namespace) -> int:
     if code == ExitCode.DONE and after:
         took = "" if before else f"{time.monotonic() - started:.0f} s"
         sys.stdout.write(_table(after, folder, took))
-        if not before:
-            sys.stdout.write(
-                "\n" + goodput.table(goodput.account(Store(folder.absolute().as_uri())), goodput.price(os.environ))
-            )
     if code == ExitCode.INTERRUPTED:
         tell("stopped, and what was done is saved: the same command goes on from there")
     return code

@@ -12,6 +12,7 @@ environment what torchrun would have put there.
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,12 +22,12 @@ from typing import Final
 import torch
 
 from springtide_workloads.contract import NO_PROGRESS_RESTARTS, Device, Env, Event, ExitCode, Layout, TrainingContract
-from springtide_workloads.errors import EXPECTED, ConfigError, Interrupted, NoProgress
+from springtide_workloads.errors import EXPECTED, ConfigError, Interrupted, NoProgress, StorageError
 from springtide_workloads.export import exported
 from springtide_workloads.recipes import Recipe, resolve
 from springtide_workloads.storage import Store
 from springtide_workloads.tell import tell
-from springtide_workloads.train import parallel, telemetry
+from springtide_workloads.train import goodput, parallel, telemetry
 from springtide_workloads.train.checkpoints import newest_published, same_recipe
 from springtide_workloads.train.crew import Crew, sweep
 from springtide_workloads.train.events import EventLog, new_attempt, read_events
@@ -78,7 +79,18 @@ def run(job: TrainingContract, standby: Standby | None = None) -> ExitCode:
         events.add(Event.LEFT, code=error.code.name)
         raise
     events.add(Event.LEFT, code=code.name)
+    if code is ExitCode.DONE and not job.node_rank:
+        _accounted(store, job.usd_per_hour)
     return code
+
+
+def _accounted(store: Store, usd_per_hour: float | None) -> None:
+    """Shows where the finished run's time went."""
+    try:
+        sys.stdout.write(f"\n{goodput.table(goodput.account(store), usd_per_hour)}")
+    except StorageError as error:
+        # the run is finished, whether somebody can be told how it went or not
+        tell(f"no account of the run: {error}")
 
 
 def _joined(job: TrainingContract, store: Store, events: EventLog) -> None:
