@@ -49,13 +49,14 @@ def best_seconds(
         stall: seconds the loop stands still for a save.
         between_losses: mean seconds from loss to loss.
         durable: seconds until a save is published; the next one does not begin before.
-        longest: most work to put at risk; the two bounds below win over it.
+        longest: most work to put at risk, from the beginning of a save until the next one is published; the two bounds below
+            win over it.
 
     Returns:
         √(2 · stall · between_losses), at least `durable` and 19 stalls, so that saving takes at most 1/20 of the time.
     """
     least = max(durable, (SAVING_SHARE - 1) * stall)
-    return max(least, min(math.sqrt(2 * stall * between_losses), longest))
+    return max(least, min(math.sqrt(2 * stall * between_losses), longest - durable))
 
 
 @dataclass(slots=True, kw_only=True)
