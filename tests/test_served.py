@@ -1,5 +1,6 @@
 """Servers that are not ours as a service: what they are told, who asks for keys, and where each model is found."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from springtide.k8s.backends import BACKENDS
 from springtide.offline.plan import Resource
 
-from .recordings import Recorded, of_text, pod_of
+from .environment_files import ENVIRONMENTS, mistakes
+from .recordings import Recorded, of_file, pod_of
 from .workload_programs import recorded
 
 FOREIGN = """\
@@ -94,41 +96,26 @@ def test_without_an_image_of_ours_for_its_gateways_it_waits_and_says_so() -> Non
     assert [item.path for item in found.warnings if item.rule == "images/missing"] == ["/services/chat/gateway_image"]
 
 
-FILE = """\
-config:
-  cloud: aws
-  account: "123456789012"
-  region: us-east-1
-  cluster: {version: "1.35", access: [203.0.113.0/24]}
-  images: {digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}
-  storage: {weights: {kind: bucket}}
-  pools: {serve: {gpu: L4, max_nodes: 2}}
-  services:
-    chat:
-      backend: vllm
-      image: "registry.example.com/vllm@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-      model: {storage: weights, path: qwen3-8b}
-      pool: serve
-      replicas: {min: 0, max: 2}
-      scale_on: {in_flight_per_replica: 16}
-"""
+@pytest.fixture(scope="module")
+def foreign() -> Recorded:
+    return of_file("foreign")
 
 
-def test_an_environment_names_its_image_and_gets_ours_for_the_gateways() -> None:
-    found = of_text(FILE)
-    assert container(found)["image"].startswith("registry.example.com/vllm@sha256:")
-    assert "springtide-workloads@sha256:" in container(found, "chat-gateway")["image"]
-    assert any(word.startswith("s3://") and word.endswith("/qwen3-8b") for word in container(found)["command"])
+def test_an_environment_names_its_image_and_gets_ours_for_the_gateways(foreign: Recorded) -> None:
+    assert container(foreign)["image"].startswith("registry.example.com/vllm@sha256:")
+    assert "springtide-workloads@sha256:" in container(foreign, "chat-gateway")["image"]
+    assert "s3://springtide-foreign-weights-123456789012/qwen3-8b" in container(foreign)["command"]
+    assert "--model-repository=/mnt/home/models" in container(foreign, "rank")["command"]
 
 
-def test_keys_are_asked_for_by_gateways_since_its_servers_ask_for_none() -> None:
-    awake = FILE.replace("min: 0", "min: 1")
-    found = of_text(awake + "      expose: {host: chat.example.com, zone: Z0123456789ABCDEFGHIJ, auth: keys}\n")
-    volumes = {name: pod_of(found.one("Deployment", name))["volumes"] for name in ("chat", "chat-gateway")}
-    assert [name for name, some in volumes.items() if any(each["name"] == "keys" for each in some)] == ["chat-gateway"]
-    assert found.one("Service", "chat").inputs["spec"]["selector"]["app.kubernetes.io/component"] == "gateway"
+def test_keys_are_asked_for_by_gateways_since_its_servers_ask_for_none(foreign: Recorded) -> None:
+    volumes = {name: pod_of(foreign.one("Deployment", name))["volumes"] for name in ("hub", "hub-gateway")}
+    assert [name for name, some in volumes.items() if any(each["name"] == "keys" for each in some)] == ["hub-gateway"]
+    assert foreign.one("Service", "hub").inputs["spec"]["selector"]["app.kubernetes.io/component"] == "gateway"
 
 
-def test_a_storage_that_is_not_there_is_refused_by_its_name() -> None:
-    with pytest.raises(Exception, match="there is no 'wheights' under storage"):
-        of_text(FILE.replace("storage: weights", "storage: wheights"))
+def test_a_storage_that_is_not_there_is_refused_by_its_name(tmp_path: Path) -> None:
+    text = (ENVIRONMENTS / "Pulumi.foreign.yaml").read_text(encoding="utf-8")
+    [found] = mistakes(tmp_path, text.replace("storage: weights", "storage: wheights"))
+    assert (found.path, found.rule) == ("/services/chat/model/storage", "settings/reference")
+    assert "did you mean weights?" in found.fix

@@ -75,7 +75,7 @@ SLEEPY = LOCAL.replace("{min: 1, max: 3}", "{min: 0, max: 3}")
 """The same with a service that sleeps."""
 TEXTS = {"sleepy": SLEEPY, "direct": DIRECT, "autopilot": AUTOPILOT, "local": LOCAL}
 SHIPPED = ("dev", "prod-aws", "prod-gcp")
-WRITTEN = ("full", "ladder", "gcp-ladder", "auto", "files", "exposed", "gcp-exposed")
+WRITTEN = ("full", "ladder", "gcp-ladder", "auto", "files", "exposed", "gcp-exposed", "foreign")
 EVERY = (*SHIPPED, *WRITTEN, *TEXTS)
 
 
