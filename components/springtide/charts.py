@@ -48,6 +48,11 @@ CLASHING = {
 }
 """What may be in a cluster already and must not be beside GPU pools of ours, and why. Pods ask for `nvidia.com/gpu`."""
 
+OTHERS = {
+    "prometheus-operator": "install it yourself, by kube-prometheus-stack say",
+}
+"""What is used where somebody else installed it, and never installed here: what to do to have it."""
+
 CHARTS = {
     chart.name: chart
     for chart in (

@@ -77,6 +77,8 @@ class ClusterRef(TypedDict):
     """Kubernetes namespace that workloads run in."""
     controllers: dict[str, pulumi.Input[str]]
     """What runs in it for others, by name, with the version; empty until `Controllers` installed something."""
+    monitor_labels: NotRequired[dict[str, str]]
+    """Labels by which its Prometheus chooses monitors and rules. Default: it takes all."""
 
 
 class Cluster(pulumi.ComponentResource):

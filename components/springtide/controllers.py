@@ -7,11 +7,12 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from springtide import clouds
-from springtide.charts import CHARTS, Chart
+from springtide.charts import CHARTS, OTHERS, Chart
 from springtide.cluster import ClusterRef
 from springtide.component import after, child_of, refused
 from springtide.spec import Finding, did_you_mean, refuse
 
+MONITORING = "prometheus-operator"
 EXISTING = "existing"
 """In place of a version, for a controller that somebody else installed."""
 
@@ -24,7 +25,9 @@ class ControllersArgs(TypedDict):
     install: list[str]
     """Names of the chart table, or of the cloud's add-ons: what this environment uses and its cloud does not bring."""
     existing: NotRequired[list[str]]
-    """Those that are in the cluster already: used, and not installed."""
+    """Those that are in the cluster already: used, and not installed. Here prometheus-operator may stand too."""
+    monitor_labels: NotRequired[dict[str, str]]
+    """Labels by which the Prometheus that is there chooses monitors and rules, such as release. Default: it takes all."""
     mirror: NotRequired[str]
     """Registry that holds copies of all charts, for networks without a way to the internet. Default: each chart's own source."""
 
@@ -46,7 +49,11 @@ class Controllers(pulumi.ComponentResource):
         cloud = clouds.load(cluster["environment"]["cloud"])
         wanted = [item for item in args["install"] if item not in existing]
         refused(
-            [*unknown("/install", args["install"], cloud.addons), *unknown("/existing", existing, cloud.addons)],
+            [
+                *unknown("/install", args["install"], cloud.addons),
+                *unknown("/existing", existing, [*cloud.addons, *OTHERS]),
+                *unread(args.get("monitor_labels", {}), existing),
+            ],
             f"Controllers {name}",
         )
         said = {"installed": wanted, "existing": existing, "mirror": args.get("mirror"), "cloud": cloud.name}
@@ -60,6 +67,7 @@ class Controllers(pulumi.ComponentResource):
             releases[chart.name] = _release(chart, support.values, args.get("mirror"), inside)
         self.ref: ClusterRef = {
             **cluster,
+            "monitor_labels": args.get("monitor_labels", {}),
             "controllers": {
                 **cluster["controllers"],
                 **dict.fromkeys(existing, EXISTING),
@@ -91,7 +99,9 @@ def unknown(path: str, names: Iterable[str], addons: Iterable[str]) -> list[Find
     """Which names are in no table of controllers."""
     known = [*CHARTS, *addons]
     return [
-        refuse(
+        _not_ours(f"{path}/{i}", name)
+        if name in OTHERS
+        else refuse(
             "controllers/unknown",
             f"{path}/{i}",
             name,
@@ -102,6 +112,20 @@ def unknown(path: str, names: Iterable[str], addons: Iterable[str]) -> list[Find
         for i, name in enumerate(names)
         if name not in known
     ]
+
+
+def unread(labels: Mapping[str, str], existing: Iterable[str]) -> list[Finding]:
+    """Labels for monitors that nobody reads."""
+    if not labels or MONITORING in existing:
+        return []
+    message = f"without {MONITORING} nothing has these labels."
+    fix = f"name {MONITORING} under existing, or leave them out"
+    return [refuse("controllers/unread", "/monitor_labels", dict(labels), message, fix)]
+
+
+def _not_ours(path: str, name: str) -> Finding:
+    message = f"{name} is used where it is, and not installed here."
+    return refuse("controllers/not-ours", path, name, message, f"{OTHERS[name]}; then name it under existing")
 
 
 def _release(

@@ -68,7 +68,9 @@ def warnings(name: str, spec: ServiceSpec) -> list[Finding]:
     if public is None:
         return []
     if (secret := keys(name, spec)) is not None:
-        message = f"service {name} waits for its keys: nothing that asks for them starts before Secret {secret} is there."
+        message = (
+            f"service {name} waits for its keys: nothing that asks for them starts before Secret {secret} is there."
+        )
         fix = f"kubectl create secret generic {secret} --from-file=keys=FILE, a key a line, once"
         return [warn("services/keys", path, public.auth, message, fix)]
     message = f"everybody on the internet may use service {name}, and the GPUs behind it."

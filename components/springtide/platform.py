@@ -78,7 +78,7 @@ def build(env: Settings, environment: Environment) -> Platform:
 
 def exported(here: Platform) -> dict[str, object]:
     """What only the cloud knows of a platform, for work in other stacks; the rest is in the platform's file."""
-    plain = {"environment", "zones", "version", "mode", "existing"}
+    plain = {"environment", "zones", "version", "mode", "existing", "monitor_labels"}
     return {
         "cluster": {key: value for key, value in here.cluster.items() if key not in plain},
         "storage": {
@@ -128,6 +128,7 @@ def _cluster(platform: Settings, place: EnvironmentRef, there: Any) -> ClusterRe
         public_subnets=there["public_subnets"],
         namespace=there["namespace"],
         controllers={name: there["controllers"][name] for name in dict.fromkeys(controllers)},
+        monitor_labels=platform.file.controllers.monitor_labels,
     )
 
 

@@ -17,8 +17,8 @@ from springtide import (
     service,
     training,
 )
-from springtide.charts import CLASHING
-from springtide.controllers import unknown
+from springtide.charts import CLASHING, OTHERS
+from springtide.controllers import unknown, unread
 from springtide.parse import Spec, independent
 from springtide.pool import fits, reference
 from springtide.sections import EnvironmentFile, JobSection, NetworkSection, ServiceSection
@@ -96,7 +96,8 @@ def _on_its_cloud(name: str, file: EnvironmentFile, mistakes: Sequence[Finding])
         *below("/network", target.network_findings(replace(_network(file), zones=() if place else zone_ids(file)))),
         *below("/cluster", target.cluster_findings(file.cluster)),
         *below("/controllers", unknown("/install", file.controllers.install, target.addons)),
-        *below("/controllers", _existing(file.controllers.existing, target.addons)),
+        *below("/controllers", _existing(file.controllers.existing, [*target.addons, *OTHERS])),
+        *below("/controllers", unread(file.controllers.monitor_labels, file.controllers.existing)),
         *_storage(name, file),
         *(
             found

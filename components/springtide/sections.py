@@ -90,7 +90,10 @@ class ControllersSection:
     """Controllers for work in other stacks (`on:`), by their names in the chart table: jobset, keda. What this file asks
     for is installed anyway."""
     existing: tuple[str, ...] = ()
-    """Controllers that are in the cluster already, by their names in the chart table: used, and not installed."""
+    """Controllers that are in the cluster already, by their names in the chart table, or prometheus-operator: used, and not
+    installed. With the last one each service gets a PodMonitor, alerts and a dashboard."""
+    monitor_labels: dict[str, str] = field(default_factory=dict)
+    """Labels by which the Prometheus that is there chooses monitors and rules: {release: monitoring}. Default: it takes all."""
     mirror: str | None = None
     """Registry that holds copies of all charts, for networks without a way to the internet: oci://registry.example.com/charts."""
 

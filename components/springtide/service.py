@@ -17,6 +17,7 @@ from springtide.k8s.exposure import front_labels
 from springtide.k8s.pod import Place, PodPart, alone
 from springtide.k8s.serving import EXIT_MARGIN_SECONDS, Server, deployment, disruption_budget
 from springtide.k8s.serving import service as front_of
+from springtide.monitoring import watch
 from springtide.place import DEFAULT_ACCOUNT, system_nodes
 from springtide.pool import PoolRef, fits, known_pool
 from springtide.served import ModelArgs
@@ -171,6 +172,7 @@ class ModelService(pulumi.ComponentResource):
         front = kubernetes.core.v1.Service(name, **front_of(name, space, front_labels(name, spec), numbers), opts=led)
         kubernetes.policy.v1.PodDisruptionBudget(name, **disruption_budget(name, space), opts=inside)
         autoscaler(name, spec, cluster, child_of(self, depends_on=[servers, *held]))
+        watch(name, spec, cluster, inside)
         return front
 
     def _place(self, name: str, gpus: int, args: ModelServiceArgs) -> Place:

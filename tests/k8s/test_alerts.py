@@ -19,7 +19,7 @@ from .told import KNOWN
 
 
 def rules(*, sleeps: bool) -> dict[str, dict[str, Any]]:
-    [group] = alerts("chat", "springtide", sleeps=sleeps, first_token_seconds=2.5)["spec"]["groups"]
+    [group] = alerts("chat", "springtide", sleeps=sleeps, targets=Targets(first_token_seconds=2.5))["spec"]["groups"]
     return {rule["alert"]: rule for rule in group["rules"]}
 
 
@@ -259,12 +259,12 @@ def test_a_namespace_is_put_in_its_place_and_never_into_text() -> None:
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 61.0])
 def test_a_target_that_no_histogram_can_tell_is_refused(seconds: float) -> None:
     with pytest.raises(ValueError, match="at most 60 s"):
-        alerts("chat", "s", sleeps=False, first_token_seconds=seconds)
+        alerts("chat", "s", sleeps=False, targets=Targets(first_token_seconds=seconds))
 
 
 def test_the_highest_target_can_be_missed() -> None:
     """Prometheus tells no quantile above the highest bound."""
-    [group] = alerts("chat", "s", sleeps=False, first_token_seconds=LONGEST_SECONDS)["spec"]["groups"]
+    [group] = alerts("chat", "s", sleeps=False, targets=Targets(first_token_seconds=LONGEST_SECONDS))["spec"]["groups"]
     [rule] = [each for each in group["rules"] if each["alert"] == "SpringtideSlowFirstToken"]
     assert spoken(rule["expr"], server(first=500.0)) == 1
     assert spoken(rule["expr"], server(first=5.0)) == 0

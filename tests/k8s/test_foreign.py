@@ -8,6 +8,7 @@ from typing import Any
 import promql_parser as promql
 import pytest
 
+from springtide.k8s.alerts import Targets
 from springtide.k8s.backends import BACKENDS, Signals
 from springtide.k8s.foreign import foreign_alerts, foreign_dashboard
 from springtide_workloads.contract import GatewayMetric
@@ -27,7 +28,7 @@ def known(signals: Signals) -> set[str]:
 
 
 def rules(name: str, *, sleeps: bool = False) -> dict[str, str]:
-    found = foreign_alerts("chat", "s", BACKENDS[name].signals, sleeps=sleeps, first_token_seconds=2.0)
+    found = foreign_alerts("chat", "s", BACKENDS[name].signals, sleeps=sleeps, targets=Targets(first_token_seconds=2.0))
     return {rule["alert"]: rule["expr"] for rule in found["spec"]["groups"][0]["rules"]}
 
 
@@ -99,5 +100,5 @@ def test_milliseconds_are_asked_for_in_milliseconds_and_drawn_in_seconds() -> No
 
 def test_what_is_not_told_is_not_asked_for() -> None:
     assert "SpringtideCacheFull" not in rules("triton")
-    found: dict[str, Any] = foreign_alerts("chat", "s", BACKENDS["vllm"].signals, sleeps=False)
+    found: dict[str, Any] = foreign_alerts("chat", "s", BACKENDS["vllm"].signals, sleeps=False, targets=Targets())
     assert "SpringtideSlowFirstToken" not in str(found)

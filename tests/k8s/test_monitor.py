@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from springtide.k8s import gateway, promql, serving
-from springtide.k8s.monitor import SCRAPE_SECONDS, pod_monitor
+from springtide.k8s.monitor import SCRAPE_SECONDS, labelled, pod_monitor
 from springtide_workloads import contract
 
 from .manifests import SERVER, pod_of
@@ -62,4 +62,15 @@ def test_a_rate_has_readings_enough_in_its_window() -> None:
 def test_a_monitor_stays_in_its_namespace_and_carries_what_a_prometheus_chooses_by() -> None:
     assert MONITOR["metadata"]["namespace"] is NAMESPACE
     assert "namespaceSelector" not in MONITOR["spec"]
-    assert pod_monitor("chat", "s", {"release": "prometheus"})["metadata"]["labels"]["release"] == "prometheus"
+    assert labelled(MONITOR, {"release": "prometheus"})["metadata"]["labels"] == {
+        "app.kubernetes.io/name": "chat",
+        "release": "prometheus",
+    }
+
+
+def test_a_gateway_is_never_asked_for_numbers_at_the_port_by_which_it_hands_requests_on() -> None:
+    servers, gateways = pod_monitor("chat", "s", "http")["spec"]["podMetricsEndpoints"]
+    first = [each["relabelings"][0] for each in (servers, gateways)]
+    part = ["__meta_kubernetes_pod_label_app_kubernetes_io_component"]
+    assert [each["port"] for each in (servers, gateways)] == ["http", "metrics"]
+    assert first == [{"action": "keep", "sourceLabels": part, "regex": each} for each in ("serving", "gateway")]

@@ -125,7 +125,8 @@ def most() -> list[Call]:
             "permissions": ["PowerUserAccess"], "trust": "existing",
         }),
         Call(component="Controllers", name="controllers", inputs={
-            "cluster": cluster("aws"), "install": ["karpenter", "jobset", "kueue", "keda"], "existing": ["keda"],
+            "cluster": cluster("aws"), "install": ["karpenter", "jobset", "kueue", "keda"],
+            "existing": ["keda", "prometheus-operator"], "monitorLabels": {"release": "monitoring"},
             "mirror": "oci://registry.example.com/charts",
         }),
         Call(component="Environment", name="prod", inputs={

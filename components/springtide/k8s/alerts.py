@@ -57,6 +57,8 @@ class Targets:
     """Of the key-value cache that may be in use: above, a server takes work back that it began."""
     startup_seconds: int = 600
     """Time that the model may take to load."""
+    first_token_seconds: float | None = None
+    """Within which 99 of 100 first tokens come. Default: nobody asks, as where no text is made."""
 
 
 def alerts(
@@ -64,7 +66,6 @@ def alerts(
     namespace: Any,
     *,
     sleeps: bool,
-    first_token_seconds: float | None = None,
     targets: Targets = Targets(),
 ) -> Manifest:
     """A PrometheusRule with the alerts of a service.
@@ -73,19 +74,18 @@ def alerts(
         name: The service.
         namespace: Where it and the rule are.
         sleeps: Whether it may have no replica; then its gateways say whether one is wanted.
-        first_token_seconds: Within which 99 of 100 first tokens come. Default: nobody asks, as where no text is made.
-        targets: What else it is held to.
+        targets: What it is held to.
 
     Raises:
         ValueError: A target in seconds is not above 0, or above what the histograms can tell.
     """
-    for target in (targets.request_seconds, targets.queue_seconds, first_token_seconds):
+    for target in (targets.request_seconds, targets.queue_seconds, targets.first_token_seconds):
         if target is not None and not 0 < target <= LONGEST_SECONDS:
             raise ValueError(f"a target of {target} s: use more than 0 and at most {LONGEST_SECONDS:g} s")
     found = [
         *(asleep(name, Metric.READY, targets.startup_seconds) if sleeps else _awake(name, targets.startup_seconds)),
         *_answers(name, targets),
-        *_times(name, targets, first_token_seconds),
+        *_times(name, targets),
         *_room(name, targets),
     ]
     return bundle(name, namespace, found)
@@ -207,10 +207,10 @@ def _answers(name: str, targets: Targets) -> Iterator[Alert]:
     )
 
 
-def _times(name: str, targets: Targets, first_token_seconds: float | None) -> Iterator[Alert]:
+def _times(name: str, targets: Targets) -> Iterator[Alert]:
     for metric, target, alert, what in (
         (Metric.REQUEST_SECONDS, targets.request_seconds, "SpringtideSlowAnswers", "answers begin"),
-        (Metric.FIRST_TOKEN_SECONDS, first_token_seconds, "SpringtideSlowFirstToken", "first tokens come"),
+        (Metric.FIRST_TOKEN_SECONDS, targets.first_token_seconds, "SpringtideSlowFirstToken", "first tokens come"),
         (Metric.QUEUE_SECONDS, targets.queue_seconds, "SpringtideLongQueue", "computations begin"),
     ):
         if target is not None:

@@ -17,9 +17,7 @@ LONGEST_LINE = 8
 """Requests that wait at a replica, on the mean, above which there are too few: it computes others before them."""
 
 
-def foreign_alerts(
-    name: str, namespace: Any, signals: Signals, *, sleeps: bool, first_token_seconds: float | None = None
-) -> Manifest:
+def foreign_alerts(name: str, namespace: Any, signals: Signals, *, sleeps: bool, targets: Targets) -> Manifest:
     """A PrometheusRule with the alerts of a service that runs somebody else's server.
 
     Args:
@@ -27,11 +25,12 @@ def foreign_alerts(
         namespace: Where it and the rule are.
         signals: What its servers tell.
         sleeps: Whether it may have no replica; then its gateways say whether one is wanted.
-        first_token_seconds: Within which 99 of 100 first tokens come. Default: nobody asks.
+        targets: What it is held to: its first token, and the time to load.
     """
-    startup = Targets().startup_seconds
-    present = asleep(name, signals.waiting, startup) if sleeps else [silent(name, signals.waiting)]
-    return bundle(name, namespace, [*present, *_slow(name, signals, first_token_seconds), *_full(name, signals)])
+    present = asleep(name, signals.waiting, targets.startup_seconds) if sleeps else [silent(name, signals.waiting)]
+    return bundle(
+        name, namespace, [*present, *_slow(name, signals, targets.first_token_seconds), *_full(name, signals)]
+    )
 
 
 def foreign_dashboard(name: str, namespace: Any, signals: Signals, *, sleeps: bool = False) -> Manifest:

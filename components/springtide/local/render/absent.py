@@ -70,6 +70,11 @@ _GROUPS: Mapping[str, tuple[str, str, str]] = {
         "the machines that this cluster has",
         "Karpenter's kwok provider does not run in this cluster",
     ),
+    "monitoring.coreos.com": (
+        "Monitors and alerts of the Prometheus operator",
+        "`springtide status` shows the servers' numbers",
+        "no Prometheus runs here",
+    ),
     KEDA: (
         "ScaledObjects of KEDA",
         "services keep the replicas that they have",

@@ -60,6 +60,14 @@ SOURCES = (
         version="v0.2.11",
         files=("config/crds/networking.gke.io_networks.yaml", "config/crds/networking.gke.io_gkenetworkparamsets.yaml"),
     ),
+    Source(
+        module="github.com/prometheus-operator/prometheus-operator",
+        version="v0.85.0",
+        files=(
+            "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",
+            "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+        ),
+    ),
 )
 _KEPT = frozenset({
     "type", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems",

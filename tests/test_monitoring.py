@@ -1,0 +1,75 @@
+"""Readings, alerts and a dashboard for each service: where the cluster has the Prometheus operator, and nowhere else."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from springtide.k8s.dashboard import SIDECAR_LABEL
+from springtide.k8s.monitor import MONITORING_VERSION
+
+from .environment_files import ENVIRONMENTS, mistakes
+from .recordings import Recorded, of_file, of_text
+from .workload_programs import recorded
+
+KINDS = ("PodMonitor", "PrometheusRule")
+FILE = (ENVIRONMENTS / "Pulumi.foreign.yaml").read_text(encoding="utf-8")
+LINE = "controllers: { existing: [prometheus-operator], monitor_labels: { release: monitoring } }"
+
+
+@pytest.fixture(scope="module")
+def watched() -> Recorded:
+    return of_file("foreign")
+
+
+def test_every_service_is_read_warned_of_and_shown(watched: Recorded) -> None:
+    services = {"ours", "chat", "hub", "rank"}
+    for kind in KINDS:
+        found = watched.all(kind)
+        assert {item.name for item in found} == services
+        assert {item.inputs["apiVersion"] for item in found} == {MONITORING_VERSION}
+    assert {f"{name}-dashboard" for name in services} <= {item.name for item in watched.all("ConfigMap")}
+
+
+def test_monitors_and_rules_carry_the_labels_by_which_they_are_chosen(watched: Recorded) -> None:
+    labels = [item.inputs["metadata"]["labels"] for kind in KINDS for item in watched.all(kind)]
+    assert {each["release"] for each in labels} == {"monitoring"}
+
+
+def test_without_the_operator_nothing_is_registered_that_nobody_reads() -> None:
+    found = of_text(FILE.replace(LINE, "controllers: {}"))
+    assert [kind for kind in (*KINDS, "ConfigMap") if found.all(kind)] == []
+
+
+def test_alerts_are_those_of_the_server_that_runs_and_of_gateways_where_it_sleeps(watched: Recorded) -> None:
+    told = {item.name: json.dumps(item.inputs["spec"]) for item in watched.all("PrometheusRule")}
+    assert "springtide_request_seconds_bucket" in told["ours"]
+    assert "springtide_first_token_seconds_bucket" in told["ours"]
+    assert "vllm:time_to_first_token_seconds_bucket" in told["chat"]
+    assert "sglang:num_queue_reqs" in told["hub"]
+    assert {name for name, text in told.items() if "SpringtideGatewaysAbsent" in text} == {"chat"}
+
+
+def test_a_dashboard_is_one_that_grafana_finds_and_reads(watched: Recorded) -> None:
+    found = watched.one("ConfigMap", "chat-dashboard").inputs
+    [text] = found["data"].values()
+    titles = {panel["title"] for panel in json.loads(text)["panels"]}
+    assert found["metadata"]["labels"][SIDECAR_LABEL] == "1"
+    assert {"Time to first token", "Held by gateways"} <= titles
+
+
+def test_a_predictor_that_makes_no_text_is_not_held_to_a_first_token() -> None:
+    program = """
+        cluster = with_controllers("prometheus-operator")
+        job = {"name": "gpt", "started": True, "artifacts_url": "s3://b/jobs/gpt/first", "storage": BUCKET}
+        serve = {"cluster": cluster, "pool": POOL, "model": {"job": job}, "image": IMAGE}
+        ModelService("chat", {**serve, "predictor": "team.labels.Labels"})
+    """
+    [rule] = recorded(program).all("PrometheusRule")
+    assert "SlowFirstToken" not in json.dumps(rule.inputs["spec"])
+
+
+def test_the_operator_is_never_installed_here_and_what_to_do_is_told(tmp_path: Path) -> None:
+    [found] = mistakes(tmp_path, FILE.replace(LINE, "controllers: { install: [prometheus-operator] }"))
+    assert (found.rule, found.path) == ("controllers/not-ours", "/controllers/install/0")
+    assert "existing" in found.fix
