@@ -35,19 +35,20 @@ TURN_SECONDS: Final = 0.02
 
 
 async def stop_listening(
-    listener: socket.socket, close: Callable[[], Awaitable[None]], settle: float = SETTLE_SECONDS
+    listener: socket.socket, close: Callable[[], Awaitable[None]], deadline: float = math.inf
 ) -> None:
     """Close the listener such that whoever has connected by now is known to the server, and nobody else is let in.
 
     Args:
         listener: the socket.
         close: closes it.
-        settle: seconds for handshakes that have begun. Default: `SETTLE_SECONDS`.
+        deadline: `time.monotonic()` before which it must be closed. Default: there is none.
     """
     if no_more(listener):
-        await asyncio.sleep(settle)
+        left = max(deadline - time.monotonic(), 0.0)
+        await asyncio.sleep(min(SETTLE_SECONDS, left / 2))
         # a process that got no turn meanwhile has accepted nobody; who came before the filter would be reset
-        await wait_until(lambda: not unaccepted(listener), time.monotonic() + ACCEPT_SECONDS)
+        await wait_until(lambda: not unaccepted(listener), min(time.monotonic() + ACCEPT_SECONDS, deadline))
     await close()
     # the newest connection becomes known to the server a turn after it was accepted
     await asyncio.sleep(TURN_SECONDS)

@@ -28,7 +28,7 @@ from typing import Any, Final
 import uvicorn
 
 from springtide_workloads.contract import ServingContract
-from springtide_workloads.listener import SETTLE_SECONDS, linger, stop_listening, wait_until
+from springtide_workloads.listener import linger, stop_listening, wait_until
 from springtide_workloads.ports import bound, serve_metrics
 from springtide_workloads.serve import notice
 from springtide_workloads.serve.app import App, Phase
@@ -121,7 +121,7 @@ async def _leave(
     app.phase = Phase.DRAINING
     over = time.monotonic() + contract.drain_seconds
     last_words = min(LAST_WORDS_SECONDS, LAST_WORDS * contract.drain_seconds)
-    await stop_listening(listener, server.close_listeners, min(SETTLE_SECONDS, contract.drain_seconds / 2))
+    await stop_listening(listener, server.close_listeners, over - last_words)
     await linger(lambda: server.server_state.connections, lambda: app.open, over - last_words)
     if app.open:
         tell(f"{app.open} requests cannot be answered in time: they are told so")
