@@ -1,5 +1,6 @@
 """A listener that stops listening without breaking a connection."""
 
+import os
 import socket
 import sys
 
@@ -10,22 +11,32 @@ from springtide_workloads.listener import no_more, unaccepted
 pytestmark = pytest.mark.enable_socket
 
 
-def test_who_has_connected_is_accepted_and_who_has_not_sends_nothing() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as late:
+def test_who_has_connected_is_accepted_and_who_has_not_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
         with socket.create_connection(address, timeout=20) as early:
             if not no_more(listener):
-                pytest.skip("this kernel takes no filter for a socket")
+                pytest.skip("this kernel binds no socket to an interface")
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(address, timeout=20)
             early.sendall(b"asked")
             accepted, _ = listener.accept()
             with accepted:
                 assert accepted.recv(5) == b"asked"
-        late.settimeout(0.3)
-        with pytest.raises(TimeoutError):
-            late.connect(address)
-        listener.close()
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(address, timeout=20)
+                accepted.sendall(b"answer")
+                assert early.recv(6) == b"answer"
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can give up its rights")
+def test_it_needs_no_right_that_a_pod_does_not_have() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        child = os.fork()
+        if child == 0:  # it can read no file any more, so it asks nothing but this
+            os.setgroups([])
+            os.setresgid(10001, 10001, 10001)
+            os.setresuid(10001, 10001, 10001)
+            os._exit(0 if no_more(listener) else 1)
+        assert os.waitpid(child, 0)[1] == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how many connections wait")

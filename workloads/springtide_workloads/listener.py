@@ -1,23 +1,18 @@
 """A listening socket that stops listening without breaking a connection, and patience with those that are open."""
 
 import asyncio
-import ctypes
 import errno
 import math
 import socket
-import struct
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sized
 from typing import Final
 
-_SO_ATTACH_FILTER: Final = 26
-_FLAGS: Final = 13
-"""Offset of the byte of flags in a TCP header (RFC 9293, section 3.1)."""
-_SYN: Final = 0x02
-_LOAD_BYTE, _JUMP_IF_SET, _RETURN = 0x30, 0x45, 0x06
-"""Operations of the classic BSD packet filter, as <linux/filter.h> has them."""
-
+_SO_BINDTOIFINDEX: Final = 62
+"""Of Linux 5.1, in <asm-generic/socket.h>; since 5.7 it asks for no capability where a socket has no interface yet."""
+_NO_INTERFACE: Final = 0x7FFFFFFF
+"""Index of a network interface that no machine has."""
 _UNACKED: Final = 24
 """Offset in <linux/tcp.h>'s tcp_info of tcpi_unacked: of a listener, the connections that wait to be accepted."""
 
@@ -47,7 +42,7 @@ async def stop_listening(
     if no_more(listener):
         left = max(deadline - time.monotonic(), 0.0)
         await asyncio.sleep(min(SETTLE_SECONDS, left / 2))
-        # a process that got no turn meanwhile has accepted nobody; who came before the filter would be reset
+        # a process that got no turn meanwhile has accepted nobody; who came before would be reset
         await wait_until(lambda: not unaccepted(listener), min(time.monotonic() + ACCEPT_SECONDS, deadline))
     await close()
     # the newest connection becomes known to the server a turn after it was accepted
@@ -75,28 +70,17 @@ async def wait_until(done: Callable[[], object], deadline: float) -> None:
 def no_more(listener: socket.socket) -> bool:
     """Let no new connection begin; those that have begun can still be accepted.
 
-    A listening socket that is closed resets what it has not accepted yet, whether or not a request was sent already. So the
-    kernel first drops packets that open a connection. The client's kernel sends them again, finds the socket closed by then,
-    and its client knows that nothing was sent.
+    A listening socket that is closed resets what it has not accepted yet, whether or not a request was sent already. So it is
+    first bound to an interface that nothing comes in by: whoever connects now is refused, and knows that nothing was sent.
+    Handshakes that have begun are looked up before listeners are, and end.
 
     Returns:
         Whether the kernel does so; outside Linux, and in sandboxes, it may not.
     """
     if sys.platform != "linux":
         return False
-    code = b"".join(
-        struct.pack("HBBI", *each)
-        for each in (
-            (_LOAD_BYTE, 0, 0, _FLAGS),
-            (_JUMP_IF_SET, 0, 1, _SYN),
-            (_RETURN, 0, 0, 0),
-            (_RETURN, 0, 0, 0xFFFFFFFF),
-        )
-    )
-    memory = ctypes.create_string_buffer(code)
-    program = struct.pack("HL", len(code) // 8, ctypes.addressof(memory))
     try:
-        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+        listener.setsockopt(socket.SOL_SOCKET, _SO_BINDTOIFINDEX, _NO_INTERFACE)
     except OSError as error:
         if error.errno not in {errno.EPERM, errno.ENOPROTOOPT, errno.EINVAL, errno.ENOSYS}:
             raise
