@@ -1,4 +1,4 @@
-"""Draws docs/pictures/spike.svg: requests, replicas and waits of a service while eight times as many requests come for ten minutes.
+"""Draws docs/pictures/spike.svg: requests, replicas and waits while eight times as many requests come for ten minutes.
 
 Simulated, not run: the environment is planned offline, and the trace happens to the autoscaler that the plan has
 (`springtide simulate`). Requests come by chance, seeded; their lengths have the quantiles of the Azure LLM inference trace
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from springtide.offline.markup import Markup, element
-from springtide.simulate.chart import HEIGHT, WIDTH, Chart, Series, draw
+from springtide.simulate.chart import HEIGHT, LEFT, WIDTH, Chart, Series, draw
 from springtide.simulate.figures import figures, percentile
 from springtide.simulate.find import service_of
 from springtide.simulate.options import Options
@@ -33,11 +33,12 @@ BIN_SECONDS: Final = 15.0
 CALM: Final = 0.5
 """Requests a second before and after."""
 SPIKE: Final = 4.0
-FROM, UNTIL, SECONDS = 600.0, 1200.0, 3000.0
+FROM, UNTIL, SECONDS = 600.0, 1200.0, 4320.0
 """When the spike begins and ends, and when the last requests come."""
 TAIL: Final = 2.3263
 """Standard deviations from the median of a normal distribution to its 99th percentile."""
-FOOT: Final = 26
+LINE: Final = 18
+"""Between the lines of the text below."""
 SHOWN: Final = (
     "requests",
     "answered",
@@ -50,7 +51,7 @@ SHOWN: Final = (
     "gpu_hours",
 )
 STYLE: Final = """
-svg{--ink:#1f2328;--dim:#6b7280;--rule:#d0d7de;--page:#ffffff;font:12px system-ui,sans-serif}
+svg{--ink:#1f2328;--dim:#6b7280;--rule:#d0d7de;--page:#ffffff;font:11.5px system-ui,sans-serif}
 @media (prefers-color-scheme:dark){svg{--ink:#e6edf3;--dim:#9aa4af;--rule:#30363d;--page:#0d1117}}
 text{fill:var(--ink)}.dim{fill:var(--dim)}.bold{font-size:13.5px;font-weight:600}
 .page{fill:var(--page)}.grid{stroke:var(--rule);stroke-width:1}
@@ -101,23 +102,17 @@ def spike(options: Options) -> Trace:
 def picture(run: Run) -> str:
     """The picture."""
     panels = [_panel(number, chart) for number, chart in enumerate(charts(run))]
-    height = len(panels) * HEIGHT + FOOT
-    return (
-        element(
-            "svg",
-            element("style", Markup(STYLE)),
-            element("rect", class_="page", width=WIDTH, height=height),
-            *panels,
-            element("text", _foot(run), class_="dim", x=64, y=height - 10),
-            xmlns="http://www.w3.org/2000/svg",
-            viewBox=f"0 0 {WIDTH} {height}",
-            width=WIDTH,
-            height=height,
-            role="img",
-            aria_label="Requests a second, replicas and seconds of waiting over time, through a spike",
-        )
-        + "\n"
-    )
+    told = _foot(run)
+    below = len(panels) * HEIGHT + LINE
+    height = below + len(told) * LINE
+    lines = [element("text", text, class_="dim", x=LEFT, y=below + number * LINE) for number, text in enumerate(told)]
+    label = "Requests a second, replicas and seconds of waiting over time, through a spike"
+    made = element(
+        "svg", element("style", Markup(STYLE)), element("rect", class_="page", width=WIDTH, height=height), *panels, *lines,
+        xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {WIDTH} {height}", width=WIDTH, height=height, role="img",
+        aria_label=label,
+    )  # fmt: skip
+    return f"{made}\n"
 
 
 def charts(run: Run) -> list[Chart]:
@@ -128,14 +123,14 @@ def charts(run: Run) -> list[Chart]:
     p50, p99 = ([percentile(each, share) if each else None for each in found] for share in (0.5, 0.99))
     wanted = _held(run, [step.wanted for step in run.steps])
     ready = _held(run, [step.ready for step in run.steps])
-    came = Series(label="came", style="arrivals", points=[*zip(middle, rate, strict=True)])
+    came = Series(label="requests that came", style="arrivals", points=[*zip(middle, rate, strict=True)])
     replicas = (
         Series(label="wanted by the autoscaler", style="wanted", points=wanted, steps=True),
         Series(label="ready", style="ready", points=ready, steps=True),
     )
     waits = (
-        Series(label="99th percentile of those that came then", style="wait", points=[*zip(middle, p99, strict=True)]),
-        Series(label="half of them waited less", style="middle", points=[*zip(middle, p50, strict=True)]),
+        Series(label="p99 of those that came then", style="wait", points=[*zip(middle, p99, strict=True)]),
+        Series(label="p50 of them", style="middle", points=[*zip(middle, p50, strict=True)]),
     )
     most = max(value for _, value in (*wanted, *ready))
     longest = max(value or 0.0 for value in p99)
@@ -174,13 +169,17 @@ def _panel(number: int, chart: Chart) -> Markup:
     return Markup(draw(chart).replace("<svg ", place, 1))
 
 
-def _foot(run: Run) -> str:
+def _foot(run: Run) -> list[str]:
     service, machines = run.service, run.service.machines
-    ways = [moved_by(service)]
+    told = [f"Simulated: {service.environment}/{service.name}. {moved_by(service)}"]
     if machines is not None:
         parts = (machines.boot_seconds, machines.image_seconds, service.load_seconds)
-        ways.append("A new one is ready after {:g} + {:g} + {:g} s: machine, image, model. Simulated.".format(*parts))
-    return " ".join(ways)
+        told.append(
+            "A new replica is ready after {:g} s for its machine, {:g} s for the image and {:g} s for the model.".format(
+                *parts
+            )
+        )
+    return told
 
 
 if __name__ == "__main__":
