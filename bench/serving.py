@@ -29,7 +29,7 @@ Rows = Callable[[argparse.Namespace], Iterator[dict[str, Any]]]
 
 
 def _goodput(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    return serving_goodput.rows(quick=args.quick, names=args.peers, repeats=args.repeats)
+    return serving_goodput.rows(quick=args.quick, names=args.peers, repeats=args.repeats, loads=args.loads)
 
 
 def _goodput_batched(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -81,6 +81,10 @@ def main() -> None:
             print(json.dumps(row), flush=True)
 
 
+def _loads(text: str) -> tuple[float, ...]:
+    return tuple(map(float, text.split(",")))
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="defaults only, two loads, short runs: within 8 minutes")
@@ -88,6 +92,7 @@ def _arguments() -> argparse.Namespace:
     peers = serving_arms.PEER_NAMES
     parser.add_argument("--peers", type=_names(peers), help=f"of {','.join(peers)}; default: all")
     parser.add_argument("--repeats", type=int, help="of each run, instead of the row's own count")
+    parser.add_argument("--loads", type=_loads, help="multiples of capacity for goodput; default: 0.5,1,2,4")
     parser.add_argument(
         "--trace", type=Path, help="CSV with ContextTokens and GeneratedTokens, for continuous_batching"
     )

@@ -79,10 +79,13 @@ class _Setting:
         return self.capacity.raw[-1]
 
 
-def rows(*, quick: bool, names: list[str], repeats: int | None = None) -> Iterator[dict[str, Any]]:
+def rows(
+    *, quick: bool, names: list[str], repeats: int | None = None, loads: tuple[float, ...] | None = None
+) -> Iterator[dict[str, Any]]:
     """`goodput`: one row a load and peer."""
     arms = [ours(), *peers(names, best=not quick)]
     extent, lateness = _extent(quick=quick, repeats=repeats), Lateness.of(quick=quick)
+    extent = extent if loads is None else extent._replace(loads=loads)
     work = work_of(0.0, 20.0)
     yield from _rows(_Setting(name="goodput", work=work, batch=1, arms=arms, extent=extent, lateness=lateness))
 
