@@ -1,6 +1,7 @@
 """What is kept of a CRD: facts, and no prose."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from springtide.offline.validate import refresh_crds
-from springtide.offline.validate.refresh_crds import Source, facts, reduced, refresh, rules_in_cel
+from springtide.offline.validate.refresh_crds import Source, facts, in_python, reduced, refresh, rules_in_cel
 
 SPEC: dict[str, Any] = {
     "type": "object",
@@ -108,3 +109,9 @@ def test_each_source_has_its_files_and_its_version_in_them(source: Source) -> No
     written = [json.loads(file.read_text())["source"] for file in refresh_crds.FOLDER.glob("*.json")]
     for file in source.files:
         assert f"{source.module}@{source.version} {file}" in written
+
+
+def test_a_pattern_of_gos_is_one_of_pythons() -> None:
+    assert in_python("^(?i)(abort|warn)?$") == "(?i)^(abort|warn)?$"
+    assert re.search(in_python("^(?i)(abort|warn)?$"), "WARN")
+    assert in_python("^[a-z]+$") == "^[a-z]+$"

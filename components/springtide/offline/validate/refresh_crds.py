@@ -105,9 +105,17 @@ def reduced(schema: Mapping[str, Any]) -> dict[str, Any]:
             kept[keyword] = [reduced(item) for item in value]
         elif keyword in _NESTED:
             kept[keyword] = reduced(value) if isinstance(value, dict) else value
+        elif keyword == "pattern":
+            kept[keyword] = in_python(value)
         elif keyword in _KEPT:
             kept[keyword] = value
     return kept
+
+
+def in_python(pattern: str) -> str:
+    """A pattern of Go's for Python, whose flags for the whole stand at the very beginning."""
+    flags = "(?i)"
+    return flags + pattern.replace(flags, "", 1) if flags in pattern else pattern
 
 
 def rules_in_cel(schema: Any) -> int:
