@@ -37,9 +37,11 @@ def watch(name: str, spec: ServiceSpec, cluster: ClusterRef, opts: pulumi.Resour
 def _alerts(name: str, spec: ServiceSpec, space: pulumi.Input[str]) -> Manifest:
     first = FIRST_TOKEN_SECONDS if _writes(spec) else None
     targets = Targets(startup_seconds=spec.startup_seconds, first_token_seconds=first)
+    sleeps, gateways = spec.sleeps, spec.has_gateway
     if spec.is_foreign:
-        return foreign_alerts(name, space, backend_of(spec).signals, sleeps=spec.sleeps, targets=targets)
-    return alerts(name, space, sleeps=spec.sleeps, targets=targets)
+        signals = backend_of(spec).signals
+        return foreign_alerts(name, space, signals, sleeps=sleeps, gateways=gateways, targets=targets)
+    return alerts(name, space, sleeps=sleeps, gateways=gateways, targets=targets)
 
 
 def _dashboard(name: str, spec: ServiceSpec, space: pulumi.Input[str]) -> Manifest:

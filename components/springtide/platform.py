@@ -127,9 +127,23 @@ def _cluster(platform: Settings, place: EnvironmentRef, there: Any) -> ClusterRe
         private_subnets={zone: there["private_subnets"][zone] for zone in zones},
         public_subnets=there["public_subnets"],
         namespace=there["namespace"],
-        controllers={name: there["controllers"][name] for name in dict.fromkeys(controllers)},
+        controllers={
+            name: _installed(platform.name, name, there["controllers"]) for name in dict.fromkeys(controllers)
+        },
         monitor_labels=platform.file.controllers.monitor_labels,
     )
+
+
+def _installed(platform: str, name: str, there: pulumi.Output[dict[str, str]]) -> pulumi.Output[str]:
+    """What a platform that is up says of a controller that its file names."""
+
+    def found(controllers: dict[str, str]) -> str:
+        if name in controllers:
+            return controllers[name]
+        message = f"{name} is in the file of platform {platform} and not in what is up: pulumi up -s {platform} first"
+        raise pulumi.RunError(message)
+
+    return there.apply(found)
 
 
 def _storage(place: EnvironmentRef, name: str, spec: StorageSpec, there: Any) -> StorageRef:

@@ -18,8 +18,9 @@ from .promql_model import Ambiguous, Series, evaluate, misshapen
 from .told import KNOWN
 
 
-def rules(*, sleeps: bool) -> dict[str, dict[str, Any]]:
-    [group] = alerts("chat", "springtide", sleeps=sleeps, targets=Targets(first_token_seconds=2.5))["spec"]["groups"]
+def rules(*, sleeps: bool, gateways: bool = False) -> dict[str, dict[str, Any]]:
+    held = Targets(first_token_seconds=2.5)
+    [group] = alerts("chat", "springtide", sleeps=sleeps, gateways=gateways, targets=held)["spec"]["groups"]
     return {rule["alert"]: rule for rule in group["rules"]}
 
 
@@ -244,9 +245,13 @@ def test_nobody_is_called_while_a_machine_boots_and_a_model_loads() -> None:
     assert "SpringtideSlowFirstToken" not in lasting
 
 
-def test_gateways_are_asked_only_where_it_sleeps() -> None:
+def test_gateways_are_asked_only_where_they_stand() -> None:
     assert "springtide_gateway" not in str(AWAKE)
     assert {"SpringtideGatewayLost", "SpringtideGatewaysAbsent"} <= set(ASLEEP)
+    front = rules(sleeps=False, gateways=True)
+    gained = {name: rule for name, rule in front.items() if name not in AWAKE}
+    assert gained == {name: ASLEEP[name] for name in ("SpringtideGatewaysAbsent", "SpringtideGatewayLost")}
+    assert {name: front[name] for name in AWAKE} == AWAKE
 
 
 def test_a_namespace_is_put_in_its_place_and_never_into_text() -> None:

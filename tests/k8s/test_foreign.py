@@ -91,6 +91,14 @@ def test_a_service_that_sleeps_is_no_service_that_is_gone() -> None:
     assert spoken("vllm", seen, sleeps=True) == {"SpringtideNumbersAbsent": 1}
 
 
+@foreign
+def test_clients_let_in_by_gateways_alone_are_not_shut_out_unseen(name: str) -> None:
+    found = foreign_alerts("chat", "s", BACKENDS[name].signals, sleeps=False, gateways=True, targets=Targets())
+    named = {rule["alert"] for rule in found["spec"]["groups"][0]["rules"]}
+    assert {"SpringtideGatewaysAbsent", "SpringtideGatewayLost", "SpringtideNumbersAbsent"} <= named
+    assert "SpringtideGatewaysAbsent" not in rules(name)
+
+
 def test_milliseconds_are_asked_for_in_milliseconds_and_drawn_in_seconds() -> None:
     assert rules("triton")["SpringtideSlowFirstToken"].endswith(">= 2000")
     drawn = [text for text in curves("triton") if "first_response" in text]

@@ -66,6 +66,7 @@ def alerts(
     namespace: Any,
     *,
     sleeps: bool,
+    gateways: bool = False,
     targets: Targets = Targets(),
 ) -> Manifest:
     """A PrometheusRule with the alerts of a service.
@@ -74,6 +75,7 @@ def alerts(
         name: The service.
         namespace: Where it and the rule are.
         sleeps: Whether it may have no replica; then its gateways say whether one is wanted.
+        gateways: Whether gateways stand before its servers. A service that sleeps has them anyway.
         targets: What it is held to.
 
     Raises:
@@ -84,6 +86,7 @@ def alerts(
             raise ValueError(f"a target of {target} s: use more than 0 and at most {LONGEST_SECONDS:g} s")
     found = [
         *(asleep(name, Metric.READY, targets.startup_seconds) if sleeps else _awake(name, targets.startup_seconds)),
+        *(let_in(name) if sleeps or gateways else ()),
         *_answers(name, targets),
         *_times(name, targets),
         *_room(name, targets),
@@ -145,16 +148,7 @@ def asleep(name: str, told: str, startup_seconds: int) -> Iterator[Alert]:
         told: A metric that every server tells.
         startup_seconds: Time that the model may take to load.
     """
-    gateways = gateway_name(name)
     replicas = over_pods("max", series(GatewayMetric.REPLICAS, name))
-    yield Alert(
-        name="SpringtideGatewaysAbsent",
-        expression=absent(GatewayMetric.REQUESTS, name),
-        lasting_seconds=SECONDS,
-        severity="critical",
-        summary="no gateway tells its numbers: nothing wakes the service.",
-        action=f"See whether pods of Deployment {gateways} run (kubectl describe pod), and whether Prometheus reads them.",
-    )
     yield Alert(
         name="SpringtideNumbersAbsent",
         expression=without(f"{replicas} > 0", over_pods("sum", series(told, name))),
@@ -171,6 +165,19 @@ def asleep(name: str, told: str, startup_seconds: int) -> Iterator[Alert]:
         summary="{{ $value }} requests wait for a replica longer than one takes to come.",
         action=f"See whether KEDA asks for one (kubectl describe scaledobject {name}), whether a machine comes (kubectl "
         f"describe pod), and whether the model loads (log of Deployment {name}).",
+    )
+
+
+def let_in(name: str) -> Iterator[Alert]:
+    """What the gateways of a service lose, and that there are none: clients reach its servers through them alone."""
+    gateways = gateway_name(name)
+    yield Alert(
+        name="SpringtideGatewaysAbsent",
+        expression=absent(GatewayMetric.REQUESTS, name),
+        lasting_seconds=SECONDS,
+        severity="critical",
+        summary="no gateway tells its numbers: where none is, no request comes in, and nothing wakes what sleeps.",
+        action=f"See whether pods of Deployment {gateways} run (kubectl describe pod), and whether Prometheus reads them.",
     )
     yield Alert(
         name="SpringtideGatewayLost",

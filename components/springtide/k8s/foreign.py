@@ -8,16 +8,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from springtide.k8s import Manifest
-from springtide.k8s.alerts import SECONDS, Alert, Targets, asleep, bundle, silent
+from springtide.k8s.alerts import SECONDS, Alert, Targets, asleep, bundle, let_in, silent
 from springtide.k8s.backends import Signals
-from springtide.k8s.dashboard import Panel, arranged, gateways, page
+from springtide.k8s.dashboard import Panel, arranged, page
+from springtide.k8s.dashboard import gateways as gateway_panels
 from springtide.k8s.promql import over_pods, quantile, rate, series
 
 LONGEST_LINE = 8
 """Requests that wait at a replica, on the mean, above which there are too few: it computes others before them."""
 
 
-def foreign_alerts(name: str, namespace: Any, signals: Signals, *, sleeps: bool, targets: Targets) -> Manifest:
+def foreign_alerts(  # noqa: PLR0913  two of what is true of a service, and what it is held to
+    name: str, namespace: Any, signals: Signals, *, sleeps: bool, gateways: bool = False, targets: Targets
+) -> Manifest:
     """A PrometheusRule with the alerts of a service that runs somebody else's server.
 
     Args:
@@ -25,17 +28,19 @@ def foreign_alerts(name: str, namespace: Any, signals: Signals, *, sleeps: bool,
         namespace: Where it and the rule are.
         signals: What its servers tell.
         sleeps: Whether it may have no replica; then its gateways say whether one is wanted.
+        gateways: Whether gateways stand before its servers. A service that sleeps has them anyway.
         targets: What it is held to: its first token, and the time to load.
     """
     present = asleep(name, signals.waiting, targets.startup_seconds) if sleeps else [silent(name, signals.waiting)]
+    front = let_in(name) if sleeps or gateways else ()
     return bundle(
-        name, namespace, [*present, *_slow(name, signals, targets.first_token_seconds), *_full(name, signals)]
+        name, namespace, [*present, *front, *_slow(name, signals, targets.first_token_seconds), *_full(name, signals)]
     )
 
 
 def foreign_dashboard(name: str, namespace: Any, signals: Signals, *, sleeps: bool = False) -> Manifest:
     """ConfigMap with the dashboard of a service that runs somebody else's server."""
-    panels = [*_work(name, signals), *_times(name, signals), *(gateways(name) if sleeps else ())]
+    panels = [*_work(name, signals), *_times(name, signals), *(gateway_panels(name) if sleeps else ())]
     return page(name, namespace, arranged(name, panels))
 
 
