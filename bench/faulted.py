@@ -11,9 +11,9 @@ comes every 15 to 25 s and is one of three; kinds and instants come from a seed,
 Useful steps are the different ones that the run has behind it when the time is over; of a run that is not back by then, those
 that it had saved. Time begins with the first step of the first launch, with faults and without; arms take turns.
 
-Beside it is the account of our run, from its event log, once it was told to end: its parts sum to the wall time, and its useful
-steps should be those of the recipe's own log. `before_the_log` is what the first launch took until it could say anything, in
-seconds by this process's clock.
+Beside it is the account of our run, from its event log, once it was told to end: its parts sum to the wall time (`parts_off` is
+by what part of it they do not), and its useful steps should be those of the recipe's own log. `before_the_log_seconds` is what
+the first launch took until it could say anything, by this process's clock.
 
 A step has 30 ms in it in which nobody computes: on two cores the arms would otherwise share them with each other's starts.
 Other cores, other prices of a start: the figures say little of another machine.
@@ -42,7 +42,7 @@ import torch
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.restarts import below  # noqa: E402
+from bench.losses import end, published, snapshot, tree  # noqa: E402
 from tests.workloads.processes import job  # noqa: E402  the same runs as the tests'
 
 from springtide_workloads.storage import Store  # noqa: E402
@@ -139,8 +139,7 @@ def ran(arm: "type[_Arm]", seconds: float, faults: Sequence[Fault]) -> dict[str,
             run.wait(deadline)
             return run.figures() | run.accounted(launched)
         finally:
-            end(run.process.pid)
-            run.process.wait()
+            run.kill()
 
 
 @dataclass(slots=True)
@@ -155,6 +154,10 @@ class _Arm:
 
     def command(self) -> tuple[list[str], dict[str, str]]:
         """What to start, and its environment."""
+        raise NotImplementedError
+
+    def saved(self) -> int:
+        """Step that a new start goes on from."""
         raise NotImplementedError
 
     def accounted(self, launched: float) -> dict[str, Any]:  # noqa: ARG002  ours looks at it
@@ -195,9 +198,14 @@ class _Arm:
             return
         if fault.kind == "told":
             self.told()
-        end(self.process.pid)
-        self.process.wait()
+        self.kill()
         self.launch()
+
+    def kill(self) -> None:
+        """Every process of the run at once."""
+        # the id of one that was waited for may be another's by now
+        end(tree(self.process.pid) if self.process.poll() is None else [])
+        self.process.wait()
 
     def told(self) -> None:
         """SIGTERM, and the time to heed it."""
@@ -213,11 +221,12 @@ class _Arm:
 
     def figures(self) -> dict[str, Any]:
         """Steps by the log that the recipe writes, of a run that is still there."""
-        # the last line may be half written
-        steps = [int(line.split()[2]) for line in (self.place / "steps").read_text().splitlines()[:-1]]
-        last, back = steps[-1], self.pid(0) is not None
+        # what follows the last end of a line is nothing, or half written
+        notes = [line.split() for line in (self.place / "steps").read_text().split("\n")[:-1]]
+        steps = [int(step) for _, _, step in notes]
+        back = int(notes[-1][1]) in tree(self.process.pid)
         return {
-            "useful_steps": last if back else last - last % INTERVAL, "redone_steps": len(steps) - 1 - max(steps),
+            "useful_steps": steps[-1] if back else self.saved(), "redone_steps": len(steps) - 1 - max(steps),
             "back": back, "launches": self.launches, "missed": self.missed,
         }  # fmt: skip
 
@@ -229,6 +238,9 @@ class _Ours(_Arm):
         contract = job(self.place / "run", recipe=RECIPE, scratch_dir=str(self.place))
         return [sys.executable, "-m", "springtide_workloads.train"], contract.to_env()
 
+    def saved(self) -> int:
+        return published(self.place / "run")
+
     def accounted(self, launched: float) -> dict[str, Any]:
         self.told()
         ended = time.time()
@@ -236,7 +248,7 @@ class _Ours(_Arm):
         parts = sum(goodput.parts.values())
         return {
             "account": to_json(goodput), "parts_off": abs(parts - goodput.wall_ms) / goodput.wall_ms,
-            "before_the_log": round(ended - launched - goodput.wall_ms / 1000, 3),
+            "before_the_log_seconds": round(ended - launched - goodput.wall_ms / 1000, 3),
         }  # fmt: skip
 
 
@@ -248,19 +260,8 @@ class _Torchrun(_Arm):
         worker = str(ROOT / "bench/peers/goodput_torchrun.py")
         return [*run, "--max-restarts", "1000", worker], {"GOODPUT_RECIPE": RECIPE}
 
-
-def tree(pid: int) -> list[int]:
-    """A process and everything below it; itself only where it is gone."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return [pid, *below(pid)]
-    return [pid]
-
-
-def end(pid: int) -> None:
-    """Kills a process and everything below it, where it is there."""
-    for each in tree(pid):
-        with suppress(ProcessLookupError):
-            os.kill(each, signal.SIGKILL)
+    def saved(self) -> int:
+        return snapshot(self.place / "snapshot.pt")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@ from springtide_workloads.recipes import AdamW, Recipe
 from springtide_workloads.recipes.config import cross_entropy
 from springtide_workloads.recipes.gpt import gpt_tiny
 
+NOTED: set[int] = set()
+"""Processes that have left their id; one that is forked from another leaves its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted(AdamW):
@@ -24,7 +27,9 @@ class Noted(AdamW):
     def rate(self, step: int, steps: int) -> float:
         """See `AdamW`."""
         place, rank = Path(os.environ["GOODPUT_PLACE"]), os.environ["RANK"]
-        (place / f"rank-{rank}").write_text(str(os.getpid()))
+        if os.getpid() not in NOTED:
+            NOTED.add(os.getpid())
+            (place / f"rank-{rank}").write_text(str(os.getpid()))
         if rank == "0":
             with (place / "steps").open("a") as file:
                 file.write(f"{time.monotonic()} {os.getpid()} {step}\n")
