@@ -11,7 +11,7 @@ seconds are those that it computed for this process, which other work on the mac
 the answers with those of float32, place by place; what follows the first other token mostly differs. `process` is what the
 process takes beyond Python and torch when all is answered, cache and the kernels' own memory included.
 
-Prints one JSON line a model and way with medians and raw figures, then a table. bfloat16 is no option of the server. `offload`
+Prints one JSON line a model and way with medians and raw figures, then a table. bfloat16 is the server's `dtype`. `offload`
 keeps half of the weights in the machine's memory and needs `--device cuda`, as does spreading layers over several GPUs
 (`models/placement.py`), which is not measured here.
 

@@ -1,6 +1,7 @@
 """A server's application with predictors of its own, asked as a web server would ask it."""
 
 import asyncio
+import gc
 import json
 import threading
 import time
@@ -48,6 +49,19 @@ class Doubles(Predictor):
     def predict(self, batch: list[Question]) -> list[Reply]:
         time.sleep(self.ms / 1000)
         return [Reply(2 * each.n) for each in batch]
+
+
+class Frozen(Predictor):
+    """Says how many objects collections leave alone, of those that it has loaded."""
+
+    kept = 100_000
+
+    def setup(self, model: ModelSource) -> None:
+        del model
+        self.loaded = [[n] for n in range(self.kept)]
+
+    def predict(self, batch: list[Question]) -> list[Reply]:
+        return [Reply(gc.get_freeze_count()) for _ in batch]
 
 
 class Counts(Predictor):

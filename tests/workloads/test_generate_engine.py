@@ -14,6 +14,7 @@ from torch import Tensor
 
 from springtide_workloads.contract import Device
 from springtide_workloads.errors import ConfigError, StorageError
+from springtide_workloads.finish.quantize import quantized
 from springtide_workloads.finish.write import quantize_export
 from springtide_workloads.models.exported import read
 from springtide_workloads.models.gpt import GPTConfig
@@ -145,6 +146,22 @@ def test_an_export_rounded_while_it_is_loaded_gives_what_a_rounded_export_gives(
         loaded(store_at(tmp_path), replace(SMALL, quantize="int4" if kind == "int8" else "int8"))
 
 
+@pytest.mark.parametrize("quantize", ["none", "int8"])
+def test_in_bfloat16_the_tokens_are_the_likeliest_of_the_module_in_bfloat16_up_to_its_rounding(
+    base: Store, quantize: str
+) -> None:
+    engine = loaded(base, replace(SMALL, dtype="bfloat16", quantize=quantize))
+    kernel: Any = engine._batches[0].kernel
+    assert kernel._model.tokens.weight.dtype == kernel._cache._layers[0][0].dtype == torch.bfloat16
+    module = quantized(read(base).build().to(torch.bfloat16), quantize)
+    for work in answered(engine, [FakeWork(asked(b"hello"[: at + 1], 9)) for at in range(5)]):
+        with torch.inference_mode():
+            logits = module(torch.tensor([[*work.asked.prompt, *work.ids]]))[0, len(work.asked.prompt) - 1 : -1].float()
+        chosen = logits[torch.arange(9), torch.tensor(work.ids)]
+        # eight bits are a step of 1 / 128 from a number to the next; sums of a layer or two may be some of these apart
+        assert (logits.amax(-1) - chosen <= logits.abs().amax(-1) / 16).all()
+
+
 REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
     "it is empty": ({"prompt": ()}, 422, "prompt"),
     "at most 92 with this prompt": ({"max_tokens": 93}, 422, "max_tokens"),
@@ -254,11 +271,17 @@ def test_a_cache_too_small_for_one_text_is_refused_with_the_size_it_needs(base: 
 
 
 def test_options_are_read_and_every_mistake_is_told() -> None:
-    found = Options.parse({"slots": "7", "cache_mib": "64", "quantize": "int8", "compile": "true"})
-    assert found == Options(slots=7, cache_mib=64, quantize="int8", compile=True)
+    found = Options.parse({"slots": "7", "cache_mib": "64", "quantize": "int8", "dtype": "bfloat16", "compile": "true"})
+    assert found == Options(slots=7, cache_mib=64, quantize="int8", dtype="bfloat16", compile=True)
     with pytest.raises(ConfigError) as refused:
-        Options.parse({"slots": "0", "compile": "yes", "speed": "11", "pages": "4", "cache_mib": "4"})
-    for told in ("slots is '0'", "one of true, false", "speed is not known", "give one of them"):
+        Options.parse({"slots": "0", "compile": "yes", "speed": "11", "dtype": "half", "pages": "4", "cache_mib": "4"})
+    for told in (
+        "slots is '0'",
+        "one of true, false",
+        "speed is not known",
+        "one of stored, float32, bfloat16",
+        "give one of them",
+    ):
         assert told in str(refused.value)
 
 

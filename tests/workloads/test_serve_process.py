@@ -8,13 +8,14 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from tests.workloads.processes import FIRST_PROCESS, Launcher, Process, free_port, has_namespaces, until
+from tests.workloads.serving_scenes import Frozen
 
-from springtide_workloads.contract import Device, ExitCode, Layout, Metric, ServingContract
+from springtide_workloads.contract import PREDICT_PATH, Device, ExitCode, Layout, Metric, ServingContract
 from springtide_workloads.errors import ConfigError, StorageError
 from springtide_workloads.models.exported import read
 from springtide_workloads.storage import Store
@@ -135,6 +136,16 @@ def test_metrics_have_the_contracts_names_on_their_own_port(launch: Launcher, fi
     assert {name for name in Metric if not any(line.startswith(name) for line in lines)} == set()
     assert "springtide_ready 1.0" in lines
     assert 'springtide_tokens_total{kind="completion"} 5.0' in lines
+
+
+def test_the_collector_leaves_alone_what_was_loaded(launch: Launcher, tmp_path: Path) -> None:
+    settings = replace(contract(tmp_path), predictor=f"{Frozen.__module__}.{Frozen.__name__}")
+    process = launch.serve(settings)
+    until(lambda: status(settings.http_port, "/health/ready") == 200, while_alive=process)
+    connection = http.client.HTTPConnection("127.0.0.1", settings.http_port, timeout=60)
+    connection.request("POST", PREDICT_PATH, json.dumps({"n": 1}))
+    assert json.loads(connection.getresponse().read())["n"] > Frozen.kept
+    connection.close()
 
 
 def test_a_server_told_to_stop_before_it_is_ready_leaves_at_once(launch: Launcher, finished: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from springtide_workloads import heap
 from springtide_workloads.contract import GatewayContract
 from springtide_workloads.gateway.arms import Arm
 from springtide_workloads.gateway.backends import Backends
@@ -59,6 +60,7 @@ async def serve(contract: GatewayContract, backends: Mapping[Arm, Backends], add
     listener = _asking(bound(contract.http_port, address))
     runner = await _listening(proxy, contract, listener)
     serve_metrics(metrics.registry, contract.metrics_port, address)
+    heap.settle()
     following = asyncio.create_task(_follow_all(backends, ways, proxy))
     stopping = asyncio.create_task(told.wait())
     await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)

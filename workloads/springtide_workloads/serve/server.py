@@ -27,6 +27,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from springtide_workloads import heap
 from springtide_workloads.contract import ServingContract
 from springtide_workloads.listener import linger, stop_listening, wait_until
 from springtide_workloads.ports import bound, serve_metrics
@@ -79,6 +80,7 @@ async def serve(contract: ServingContract) -> None:
     try:
         if await _first(runner.loaded, serving, stopping) is runner.loaded:
             runner.loaded.result()
+            heap.settle()
             app.phase = Phase.SERVING
             notice.listen(contract.notice_from, partial(_post, loop, told))
             tell(f"ready: {contract.model_url} on port {contract.http_port}, metrics on {contract.metrics_port}")

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from springtide_workloads.errors import ConfigError
 from springtide_workloads.finish.quantize import KINDS, NONE
+
+STORED: Final = "stored"
+DTYPES: Final = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,9 @@ class Options:
     """Tokens of prompts that are read in one step at most: what a long prompt delays the others by."""
     quantize: str = NONE
     """`int8` or `int4` rounds the matrices of an export that is not quantized, while it is loaded."""
+    dtype: str = STORED
+    """`bfloat16` or `float32`: what weights, keys and values are held and computed in. Default: as the export has them, which
+    is float32 unless it was trained otherwise."""
     compile: bool = False
     """Whether steps are compiled: slow to start, and faster where it works."""
     weights_mib: int | None = None
@@ -78,5 +84,6 @@ def _one_of(values: Mapping[str, Any]) -> _Kind:
 _WHOLE = _Kind(_whole, "a whole number, at least 1")
 _KINDS: Mapping[str, _Kind] = {field.name: _WHOLE for field in fields(Options)} | {
     "quantize": _one_of({kind: kind for kind in (NONE, *KINDS)}),
+    "dtype": _one_of({dtype: dtype for dtype in (STORED, *DTYPES)}),
     "compile": _one_of({"true": True, "false": False}),
 }

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from safetensors.torch import load as from_bytes
 from torch import Tensor, nn
-from torch import device as torch_device
 
 from springtide_workloads.contract import Layout
 from springtide_workloads.errors import ConfigError
@@ -15,7 +15,7 @@ from springtide_workloads.models.exported import Exported, read
 from springtide_workloads.serve.generate.adapters import Adapter, adapt, adapter_of
 from springtide_workloads.serve.generate.batch import Batch
 from springtide_workloads.serve.generate.build import batch_over
-from springtide_workloads.serve.generate.options import Options
+from springtide_workloads.serve.generate.options import STORED, Options
 from springtide_workloads.storage import Store
 from springtide_workloads.tell import tell
 
@@ -31,7 +31,7 @@ class Served:
     """Number of the adapter; 0 for none."""
 
 
-def served(first: Store, further: Mapping[str, Store], device: torch_device, options: Options) -> dict[str, Served]:
+def served(first: Store, further: Mapping[str, Store], device: torch.device, options: Options) -> dict[str, Served]:
     """Models by name, the first one first: it is named like the run that trained it.
 
     Raises:
@@ -77,6 +77,8 @@ def _read(store: Store, options: Options) -> Exported:
 
 def _built(found: Exported, options: Options) -> nn.Module:
     module = found.build().requires_grad_(requires_grad=False)
+    if options.dtype != STORED:
+        module.to(getattr(torch, options.dtype))
     return quantized(module, options.quantize) if found.about.quantization == NONE else module
 
 
