@@ -16,7 +16,8 @@ published: `over_interval` is the most that were seen of these.
 
 Lightning and Trainer run in environments of their own, made once with `--prepare`; those that are not there are left out.
 
-Usage: python bench/losses.py [--quick] [--count 100] [--trainer-count 100] [--rows lost_sigterm,lost_sigkill] [--prepare]
+Usage: python bench/losses.py [--quick] [--count 100] [--trainer-count 100] [--rows lost_sigterm,lost_sigkill] [--after 0]
+       python bench/losses.py --prepare
 """
 
 import argparse
@@ -29,7 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
@@ -48,8 +49,9 @@ PLACE: Final = ROOT / ".cache/peers/losses_transformers"
 INTERVAL: Final = 20
 SECONDS: Final = 120.0
 LOOK_SECONDS: Final = 0.02
-QUICK: Final = 2
+QUICK: Final = (2, 1)
 COUNT: Final = 100
+"""Instants of ours and of torchrun; the second of `QUICK` is of the other trainers."""
 OURS: Final = f"tests.faults.recipes.tiny:steps=100000,save_every={INTERVAL},eval_every=100000"
 NAMES: Final = {
     "torchrun": f"torchrun and torch.save (torch {torch.__version__})",
@@ -93,16 +95,20 @@ class Arm(Protocol):
 def main() -> None:
     """Prints each row as a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK} instants each")
+    parser.add_argument("--quick", action="store_true", help="an instant or two each")
     parser.add_argument("--count", type=int, default=COUNT, help="instants of ours and of torchrun")
     parser.add_argument("--trainer-count", type=int, default=COUNT, help="instants of Lightning and of Trainer")
     parser.add_argument("--rows", default=",".join(SIGNALS), help=f"of {', '.join(SIGNALS)}")
+    parser.add_argument(
+        "--after", type=int, default=0, help="instants that an earlier run has had, and told as it went"
+    )
     parser.add_argument("--prepare", action="store_true", help="make Trainer's environment and end")
     options = parser.parse_args()
     if options.prepare:
         prepare()
         return
-    for row in rows(options.quick, options.count, options.trainer_count, options.rows.split(",")):
+    counts = QUICK if options.quick else (options.count, options.trainer_count)
+    for row in measured_rows(counts, options.rows.split(","), options.after):
         print(json.dumps(row), flush=True)
 
 
@@ -113,32 +119,34 @@ def prepare() -> None:
     subprocess.run([*uv, "pip", "install", "--python", str(PLACE / "bin/python"), "-r", str(PINS)], check=True)
 
 
-def rows(
-    quick: bool, count: int = COUNT, trainer_count: int = COUNT, wanted: list[str] | None = None
-) -> Iterator[dict[str, Any]]:
+def rows(quick: bool) -> Iterator[dict[str, Any]]:
     """The rows `lost_sigterm` and `lost_sigkill`, one a peer."""
-    counts = (QUICK, QUICK) if quick else (count, trainer_count)
+    return measured_rows(QUICK if quick else (COUNT, COUNT), SIGNALS)
+
+
+def measured_rows(counts: tuple[int, int], wanted: Iterable[str], after: int = 0) -> Iterator[dict[str, Any]]:
+    """Rows of so many instants of ours and torchrun, and of the others, but for those that were had before."""
     with ExitStack() as stack:
         arms = _arms(stack)
-        for row in wanted or SIGNALS:
+        for row in wanted:
             # SIGKILL asks nobody what it would do about SIGTERM
             chosen = {name: arm for name, arm in arms.items() if row == "lost_sigterm" or "," not in name}
             for arm in chosen.values():
                 arm.refused = 0
-            raw = measured(row, chosen, *counts)
-            yield from (_row(row, name, raw, chosen[name]) for name in list(raw)[1:])
+            raw = measured(row, chosen, counts, after)
+            yield from (_row(row, name, raw, chosen[name]) for name in list(raw)[1:] if raw[name])
 
 
-def measured(row: str, arms: Mapping[str, Arm], count: int, trainer_count: int) -> dict[str, list[int]]:
+def measured(row: str, arms: Mapping[str, Arm], counts: tuple[int, int], after: int = 0) -> dict[str, list[int]]:
     """Steps lost at each instant, the arms taking turns."""
     chance = random.Random(row)  # noqa: S311  instants, not secrets
     raw: dict[str, list[int]] = {name: [] for name in arms}
-    for at in range(max(count, trainer_count)):
-        instant = chance.random()
-        for name, arm in arms.items():
-            if at < (trainer_count if isinstance(arm, Warm) else count):
-                raw[name].append(lost(arm, SIGNALS[row], instant))
-        print(row, at, {name: found[at] for name, found in raw.items() if at < len(found)}, file=sys.stderr, flush=True)
+    instants = [chance.random() for _ in range(max(counts))]
+    for at in range(after, max(counts)):
+        here = {name: arm for name, arm in arms.items() if at < counts[isinstance(arm, Warm)]}
+        for name, arm in here.items():
+            raw[name].append(lost(arm, SIGNALS[row], instants[at]))
+        print(row, at, {name: raw[name][-1] for name in here}, file=sys.stderr, flush=True)
     return raw
 
 

@@ -48,6 +48,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.prepare:
         steps.prepare()
+        losses.prepare()
         loader.prepare()
         return
     wanted = options.rows.split(",")
