@@ -43,6 +43,8 @@ from springtide_workloads.train.events import EventLog  # noqa: E402
 from springtide_workloads.train.ranks import Ranks  # noqa: E402
 from springtide_workloads.train.state import TrainState  # noqa: E402
 
+SECONDS: Final = 1800
+"""How long all saves of one size may take: disks differ."""
 TENSORS: Final = 24
 """Tensors that the bytes of a state are split into."""
 
@@ -76,7 +78,7 @@ def main() -> None:
 def rows(quick: bool, repeats: int = 5) -> Iterator[dict[str, Any]]:
     """The rows `save_stall` and `torn`."""
     for size in (300 * 10**6,) if quick else (300 * 10**6, 4 * 10**9):
-        [measured] = together(1, stalls, size, repeats)
+        [measured] = together(1, stalls, size, repeats, seconds=SECONDS)
         yield from _stall_rows(size, measured)
     yield torn(quick=quick)
 

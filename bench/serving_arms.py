@@ -110,7 +110,7 @@ def batching_peers(names: list[str], batch: int) -> list[Arm]:
 
 
 def bare() -> list[Arm]:
-    """Uvicorn and httptools without a framework, on asyncio's loop, which is ours too, and on uvloop."""
+    """Uvicorn and httptools without a framework, on asyncio's loop and on uvloop, which is ours."""
     found = [
         Arm(name="uvicorn", environment="serving_fastapi", shown="bare uvicorn + httptools", knobs={"asyncio": 1}),
         Arm(name="uvicorn", environment="serving_fastapi", shown="bare uvicorn + httptools + uvloop"),

@@ -36,8 +36,9 @@ def main() -> None:
     data = recipe.data.build(None, Path(tempfile.mkdtemp(dir=saved.parent)))
     part = np.arange(recipe.batch // world, dtype=np.uint64) + np.uint64(rank * recipe.batch // world)
     while step < recipe.steps:
+        rate = recipe.optimizer.rate(step, recipe.steps)  # once a step: it notes it
         for group in optimizer.param_groups:
-            group["lr"] = recipe.optimizer.rate(step, recipe.steps)
+            group["lr"] = rate
         loss = recipe.loss(forward, data.take(part + np.uint64(step * recipe.batch)))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

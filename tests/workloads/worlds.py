@@ -33,8 +33,13 @@ class FailedError(AssertionError):
     """A rank raised or was lost; the text has its traceback."""
 
 
-def together(world: int, function: Callable[..., Any], *args: Any, may_die: bool = False) -> list[Any]:
-    """Runs `function(ranks, *args)` on every rank of a world; what each returned, None for a rank that died."""
+def together(
+    world: int, function: Callable[..., Any], *args: Any, may_die: bool = False, seconds: float = SECONDS
+) -> list[Any]:
+    """Runs `function(ranks, *args)` on every rank of a world; what each returned, None for a rank that died.
+
+    A rank that takes more than `seconds` is killed.
+    """
     with tempfile.TemporaryDirectory() as place:
         root = str(Path.cwd())
         processes = [
@@ -43,20 +48,21 @@ def together(world: int, function: Callable[..., Any], *args: Any, may_die: bool
         ]
         for process in processes:
             process.start()
-        return _results(processes, Path(place), may_die=may_die)
+        return _results(processes, Path(place), may_die=may_die, seconds=seconds)
 
 
-def _results(processes: list[Any], place: Path, *, may_die: bool) -> list[Any]:
+def _results(processes: list[Any], place: Path, *, may_die: bool, seconds: float) -> list[Any]:
     try:
         for process in processes:
-            process.join(SECONDS)
+            process.join(seconds)
     finally:
         for process in processes:
             if process.is_alive():
                 os.kill(process.pid, signal.SIGKILL)
                 process.join()
     results = [_result(place / str(rank)) for rank in range(len(processes))]
-    errors = [text for kind, text in results if kind == "raised" or (kind == "died" and not may_die)]
+    lost = f"a rank died, or took more than {seconds:g} s"
+    errors = [text or lost for kind, text in results if kind == "raised" or (kind == "died" and not may_die)]
     if errors:
         raise FailedError("\n".join(errors))
     return [value for _, value in results]
