@@ -18,7 +18,8 @@ the first launch took until it could say anything, by this process's clock.
 A step has 30 ms in it in which nobody computes: on two cores the arms would otherwise share them with each other's starts.
 Other cores, other prices of a start: the figures say little of another machine.
 
-Usage: python bench/faulted.py [--quick] [--repeats 5] [--seconds 120]
+Usage: python bench/faulted.py [--quick] [--repeats 5] [--seconds 120] [--peers torchrun,torchft]
+       python bench/faulted.py --prepare
 """
 
 import argparse
@@ -31,7 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,8 @@ from tests.workloads.processes import job  # noqa: E402  the same runs as the te
 from springtide_workloads.storage import Store  # noqa: E402
 from springtide_workloads.train.goodput import account, to_json  # noqa: E402
 
+PINS: Final = ROOT / "bench/peers/goodput_torchft.txt"
+PLACE: Final = ROOT / ".cache/peers/goodput_torchft"
 INTERVAL: Final = 50
 RECIPE: Final = f"bench.peers.goodput_recipe.noted:save_every={INTERVAL}"
 STEP_SECONDS: Final = 0.03
@@ -79,27 +82,47 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help=f"ours only, once, {QUICK_SECONDS:.0f} s")
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--peers", default="", help=f"of {', '.join(PEERS)}; default: all that are there")
+    parser.add_argument("--prepare", action="store_true", help="make torchft's environment and end")
     options = parser.parse_args()
-    for row in rows(options.quick, options.repeats, options.seconds):
+    if options.prepare:
+        prepare()
+        return
+    peers = [each for each in options.peers.split(",") if each]
+    if unknown := set(peers) - PEERS.keys():
+        parser.error(f"--peers {','.join(sorted(unknown))}: use {', '.join(PEERS)}")
+    for row in rows(options.quick, options.repeats, options.seconds, peers):
         print(json.dumps(row), flush=True)
 
 
-def rows(quick: bool, repeats: int = REPEATS, seconds: float = SECONDS) -> Iterator[dict[str, Any]]:
-    """The row `goodput`; without the peer when it is to be quick."""
+def rows(
+    quick: bool, repeats: int = REPEATS, seconds: float = SECONDS, peers: Iterable[str] = ()
+) -> Iterator[dict[str, Any]]:
+    """The row `goodput`, one a peer (default: all that are there); without peers when it is to be quick."""
     seconds, gap, repeats = (QUICK_SECONDS, QUICK_GAP, 1) if quick else (seconds, GAP, repeats)
-    arms: dict[str, type[_Arm]] = {"ours": _Ours} if quick else {"ours": _Ours, "torchrun": _Torchrun}
+    named = [] if quick else [name for name in peers or PEERS if name != "torchft" or PLACE.exists()]
+    arms: dict[str, type[_Arm]] = {"ours": _Ours} | {name: PEERS[name][1] for name in named}
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in arms}
     for repeat in range(repeats):
         faults = schedule(SEED + repeat, seconds, gap)
         for name, arm in arms.items():
             found[name].append(compared(arm, seconds, faults))
-    mine, *theirs = (statistics.median(each["goodput"] for each in runs) for runs in found.values())
-    peer = theirs[0] if theirs else None
-    yield {
-        "row": "goodput", "ours": mine, "peer": peer, "peer_name": f"torchrun with retries (torch {torch.__version__})",
-        "ratio": round(mine / peer, 3) if peer else None, "unit": "useful steps ÷ undisturbed steps",
-        "repeats": repeats, "seconds": seconds, "raw": found,
-    }  # fmt: skip
+            print(name, repeat, found[name][-1]["goodput"], found[name][-1]["faults"], file=sys.stderr, flush=True)
+    figures = {name: statistics.median(each["goodput"] for each in runs) for name, runs in found.items()}
+    for name in named or ["ours"]:
+        peer = figures[name] if named else None
+        yield {
+            "row": "goodput", "ours": figures["ours"], "peer": peer, "peer_name": PEERS[name][0] if named else None,
+            "ratio": round(figures["ours"] / peer, 3) if peer else None, "unit": "useful steps ÷ undisturbed steps",
+            "repeats": repeats, "seconds": seconds, "raw": {"ours": found["ours"], name: found[name]},
+        }  # fmt: skip
+
+
+def prepare() -> None:
+    """The environment of torchft; torch comes from uv's cache."""
+    uv = [sys.executable, "-m", "uv"]
+    subprocess.run([*uv, "venv", "--clear", "--python", sys.executable, str(PLACE)], check=True)
+    subprocess.run([*uv, "pip", "install", "--python", str(PLACE / "bin/python"), "-r", str(PINS)], check=True)
 
 
 def schedule(seed: int, seconds: float, gap: tuple[float, float]) -> list[Fault]:
@@ -253,7 +276,7 @@ class _Ours(_Arm):
 
 
 class _Torchrun(_Arm):
-    """The peer."""
+    """torchrun, which starts all ranks again."""
 
     def command(self) -> tuple[list[str], dict[str, str]]:
         run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -262,6 +285,28 @@ class _Torchrun(_Arm):
 
     def saved(self) -> int:
         return snapshot(self.place / "snapshot.pt")
+
+
+class _Torchft(_Arm):
+    """torchft, whose replica groups go on without each other."""
+
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        worker = [str(PLACE / "bin/python"), str(ROOT / "bench/peers/goodput_torchft.py")]
+        return worker, {"GOODPUT_RECIPE": RECIPE, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "workloads")))}
+
+    def saved(self) -> int:
+        return snapshot(self.place / "snapshot.pt")
+
+    def figures(self) -> dict[str, Any]:
+        """Both groups note their steps, so lines say nothing of what was redone."""
+        return _Arm.figures(self) | {"redone_steps": None}
+
+
+PEERS: Final[Mapping[str, tuple[str, type[_Arm]]]] = {
+    "torchrun": (f"torchrun with retries (torch {torch.__version__})", _Torchrun),
+    "torchft": ("torchft 0.2.0, two replica groups", _Torchft),
+}
+"""What they are called, and their arms; torchft has an environment of its own, and is left out without it."""
 
 
 if __name__ == "__main__":

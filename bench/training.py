@@ -49,6 +49,7 @@ def main() -> None:
     if options.prepare:
         steps.prepare()
         losses.prepare()
+        faulted.prepare()
         loader.prepare()
         return
     wanted = options.rows.split(",")
